@@ -1,0 +1,65 @@
+# `make` is the door: demo, test, check, bench.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Two test processes on two cores: more threads than cores would only make them wait.
+PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
+
+.PHONY: help demo install test test-slow check format bench gallery docs clean
+
+help:
+	@echo "make demo       install, then paint a real photograph and say where it is"
+	@echo "make test       all tests but the slow ones"
+	@echo "make test-slow  the slow ones"
+	@echo "make check      formatting, lint, types, architecture, generated docs"
+	@echo "make bench      speed and quality beside a peer (about ten minutes)"
+	@echo "make docs       write the generated parts of docs/ and README pictures again"
+	@echo "make gallery    paint the style gallery again"
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch first and by its exact version: the range in pyproject.toml could bring a CUDA build.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt pip
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.developer: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group test --group check
+	@touch $@
+
+install: $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	$(BIN)/python scripts/demo.py
+
+test: $(VENV)/.developer
+	$(PYTEST) -n 2 -m "not slow"
+
+test-slow: $(VENV)/.developer
+	$(PYTEST) -m slow
+
+check: $(VENV)/.developer
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/write_reference.py --check
+
+format: $(VENV)/.developer
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.developer
+	$(BIN)/python -m benchmarks --json benchmarks/latest.json
+
+docs: $(VENV)/.developer
+	$(BIN)/python scripts/write_reference.py
+
+gallery: $(VENV)/.installed
+	$(BIN)/python -m impasto.gallery --out src/impasto/gallery/pictures
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache build dist
