@@ -1,0 +1,56 @@
+"""impasto: neural style transfer. Give it a photograph and a painting, and it paints.
+
+    import impasto
+    result = impasto.paint("photo.jpg", "starry_night.jpg", size=768)
+    result.save("out.png")
+
+The names below are the public interface. They are loaded on first use, since PyTorch takes a
+second to import and `impasto --help` needs none of it.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from impasto.version import __version__
+
+if TYPE_CHECKING:
+    from impasto.api import Job, Painter, Painting, paint
+    from impasto.config import PaintConfig
+    from impasto.errors import ImpastoError
+    from impasto.images import Picture
+    from impasto.painting import PaintState, Progress
+
+__all__ = [
+    "ImpastoError",
+    "Job",
+    "PaintConfig",
+    "PaintState",
+    "Painter",
+    "Painting",
+    "Picture",
+    "Progress",
+    "__version__",
+    "paint",
+]
+
+_HOMES = {
+    "ImpastoError": "impasto.errors",
+    "Job": "impasto.api",
+    "PaintConfig": "impasto.config",
+    "PaintState": "impasto.painting",
+    "Painter": "impasto.api",
+    "Painting": "impasto.api",
+    "Picture": "impasto.images",
+    "Progress": "impasto.painting",
+    "paint": "impasto.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'impasto' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

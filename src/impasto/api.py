@@ -1,0 +1,342 @@
+"""The library's front door: pictures in, a painting out.
+
+    result = impasto.paint("photo.jpg", "starry_night.jpg", size=768)
+    result.save("out.png")
+
+A `Painter` keeps the network in memory for many pictures; a `Job` is one painting to be done,
+whose `run` gives `Progress` events for those who want to watch.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from impasto import gallery, images, weights
+from impasto.config import PaintConfig
+from impasto.devices import Choice, choose_device, choose_precision, measure_free_memory
+from impasto.encoders.vgg import VGG
+from impasto.errors import ConfigError, ImageError, MemoryBudgetError
+from impasto.images import Picture, Source
+from impasto.memory import estimate_memory, suggest_size
+from impasto.objective import check_layers
+from impasto.painting import PaintState, Progress
+from impasto.painting import paint as run_engine
+from impasto.pyramid import plan_painting, resize
+from impasto.version import __version__
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A finished (or interrupted) painting.
+
+    Attributes:
+        picture: Pixels, with the photograph's alpha, resolution and depth.
+        settings: JSON text from which it can be painted again; travels inside the saved file.
+        loss: The last value of the objective.
+        terms: Its weighted parts.
+        seconds: Time that painting took.
+    """
+
+    picture: Picture
+    settings: str
+    loss: float
+    terms: dict[str, float]
+    seconds: float
+
+    def save(
+        self,
+        target: str | os.PathLike[str] | Any,
+        *,
+        format: str | None = None,
+        quality: int = 92,
+        bits: int | None = None,
+    ) -> None:
+        """Write the painting with its settings inside; see `impasto.images.save`.
+
+        Args:
+            target: File name, "-" for standard output, or an open binary file.
+            format: png, tiff, jpeg or webp; by default from the suffix.
+            quality: 1 to 100, for JPEG and WebP.
+            bits: 8 or 16; by default 8.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        images.save(
+            self.picture, target, format=format, quality=quality, bits=bits or 8,
+            settings=self.settings,
+        )  # fmt: skip
+
+    def to_pil(self) -> Image.Image:
+        """The painting as an 8-bit PIL image."""
+        return images.to_pil(self.picture)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One painting to be done: pictures loaded, settings checked, memory estimated.
+
+    Attributes:
+        photo: The photograph.
+        styles: The style pictures.
+        config: The settings.
+        start: Picture to start from, if any.
+        painter: Who paints it.
+    """
+
+    photo: Picture
+    styles: tuple[Picture, ...]
+    config: PaintConfig
+    start: Picture | None
+    painter: "Painter"
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies pictures and settings: equal jobs give equal paintings."""
+        text = json.dumps(self._describe(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    @property
+    def settings(self) -> str:
+        """JSON from which the painting can be repeated; no paths, only the files' own names."""
+        return json.dumps({"impasto": __version__, **self._describe()})
+
+    def run(self, state: PaintState | None = None) -> Iterator[Progress]:
+        """Paint; yields an event after each step. See `impasto.painting.paint`."""
+        device = self.painter.device
+        yield from run_engine(
+            _flatten(self.photo).to(device),
+            [_flatten(style).to(device) for style in self.styles],
+            self.painter.load_encoder(self.config),
+            self.config,
+            start=None if self.start is None else _flatten(self.start),
+            state=state,
+        )
+
+    def collect(self, progress: Progress) -> Painting:
+        """Make a painting of any event of `run`, at full size even if it comes from early on."""
+        size = plan_painting(self.config, self.photo.size)[-1].size
+        pixels = resize(progress.picture().cpu(), size)
+        alpha = None if self.photo.alpha is None else resize(self.photo.alpha, size)
+        picture = Picture(
+            pixels, alpha, self.photo.bits, self.photo.dpi, self.photo.name, self.photo.notes
+        )
+        return Painting(picture, self.settings, progress.loss, progress.terms, progress.seconds)
+
+    def _describe(self) -> dict[str, Any]:
+        described: dict[str, Any] = {
+            "settings": self.config.to_dict(),
+            "photo": identify(self.photo),
+            "styles": [identify(style) for style in self.styles],
+        }
+        if self.start is not None:
+            described["start"] = identify(self.start)
+        if self.painter.custom_weights:
+            described["weights"] = self.painter.custom_weights.name
+        return described
+
+
+class Painter:
+    """Keeps device and network for any number of paintings.
+
+    Args:
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        weights_file: Weights of one's own in place of the published ones.
+        offline: Never download anything.
+        max_pixels: Largest picture that is decoded.
+        on_download: Called as (name, bytes done, bytes in all) while weights are fetched.
+
+    Raises:
+        ConfigError: If the device cannot be used.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        weights_file: Path | None = None,
+        offline: bool = False,
+        max_pixels: int = images.DEFAULT_MAX_PIXELS,
+        on_download: Callable[[str, int, int], None] | None = None,
+    ) -> None:
+        self.choice: Choice = choose_device(device)
+        self.custom_weights = None if weights_file is None else Path(weights_file)
+        self._offline = offline
+        self._max_pixels = max_pixels
+        self._on_download = on_download
+        self._encoders: dict[tuple[object, ...], VGG] = {}
+
+    @property
+    def device(self) -> torch.device:
+        """Where it paints."""
+        return self.choice.device
+
+    def prepare(
+        self,
+        photo: Source | Picture,
+        styles: Sequence[Source | Picture],
+        config: PaintConfig | None = None,
+        *,
+        start: Source | Picture | None = None,
+        check_memory: bool = True,
+    ) -> Job:
+        """Load and check everything that a painting needs, before any work is done.
+
+        Args:
+            photo: The photograph: path, bytes, open file, PIL image, array or tensor.
+            styles: Style pictures, or names from the gallery such as "mosaic".
+            config: Settings; the defaults if left out.
+            start: Picture to start from, for `init="file"`.
+            check_memory: Refuse what would not fit into the free memory.
+
+        Raises:
+            ConfigError: If the settings do not fit the network or the pictures.
+            ImageError: If a picture cannot be read or has no area worth painting.
+            MemoryBudgetError: If it would not fit, with advice.
+        """
+        config = config or PaintConfig()
+        loaded = self._load(photo)
+        job = Job(
+            loaded,
+            tuple(self._load(find_style(style)) for style in styles),
+            config,
+            None if start is None else self._load(start),
+            self,
+        )
+        _check_job(job)
+        check_layers(self.load_encoder(config), config.resolve())
+        if check_memory:
+            self._check_memory(config, loaded)
+        return job
+
+    def load_encoder(self, config: PaintConfig) -> VGG:
+        """The network that the settings ask for, loaded once.
+
+        Raises:
+            WeightsError: If its weights cannot be had.
+        """
+        precision = choose_precision(config.precision, self.device)
+        key = (config.backbone, config.pooling, config.padding, config.pooling_gain, precision)
+        if key not in self._encoders:
+            source = self.custom_weights or config.backbone
+            state, architecture, preprocessing = weights.read(
+                source, offline=self._offline, progress=self._on_download
+            )
+            encoder = VGG(
+                architecture,
+                state,
+                preprocessing=preprocessing,
+                pooling=config.pooling,
+                padding=config.padding,
+                pooling_gain=config.pooling_gain,
+            )
+            self._encoders[key] = encoder.with_precision(precision).to(self.device)
+        return self._encoders[key]
+
+    def _load(self, source: Source | Picture) -> Picture:
+        if isinstance(source, Picture):
+            return source
+        return images.load(source, max_pixels=self._max_pixels)
+
+    def _check_memory(self, config: PaintConfig, photo: Picture) -> None:
+        precision = choose_precision(config.precision, self.device)
+        needed = estimate_memory(config, photo.size, precision)
+        free = measure_free_memory(self.device)
+        if free is None or needed <= free:
+            return
+        fitting = suggest_size(config, photo.size, precision, free)
+        advice = f"choose --size {fitting} or less" if fitting else "close other programs"
+        raise MemoryBudgetError(
+            f"This painting needs about {needed / 2**30:.1f} GiB of memory and"
+            f" {free / 2**30:.1f} GiB are free; {advice}."
+        )
+
+
+def paint(
+    photo: Source | Picture,
+    styles: Source | Picture | Sequence[Source | Picture],
+    *,
+    start: Source | Picture | None = None,
+    device: str = "auto",
+    weights_file: Path | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    **settings: Any,
+) -> Painting:
+    """Paint a photograph in the manner of one or several pictures.
+
+    Args:
+        photo: The photograph: path, bytes, open file, PIL image, array or tensor.
+        styles: One style picture or several, or names from the gallery such as "mosaic".
+        start: Picture to start from, for `init="file"`.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        weights_file: Weights of one's own in place of the published ones.
+        on_progress: Called after each step.
+        **settings: Any field of `PaintConfig`, such as `size=768` or `preset="fine"`.
+
+    Returns:
+        The painting; `save` it or turn it `to_pil`.
+
+    Raises:
+        ImpastoError: One of its kinds, see `impasto.errors`.
+    """
+    several: Sequence[Source | Picture] = (
+        styles if isinstance(styles, list | tuple) else [styles]  # type: ignore[list-item]
+    )
+    painter = Painter(device=device, weights_file=weights_file)
+    job = painter.prepare(photo, several, PaintConfig(**settings), start=start)
+    for progress in job.run():
+        if on_progress:
+            on_progress(progress)
+    return job.collect(progress)
+
+
+def find_style(style: Source | Picture) -> Source | Picture:
+    """Turn the name of a gallery style into its picture's path; a file of that name wins."""
+    if not isinstance(style, str) or style == "-" or Path(style).exists():
+        return style
+    bare = not Path(style).suffix and len(Path(style).parts) == 1
+    # A name that is misspelt is answered with the names there are.
+    return gallery.picture_path(style) if bare or style in gallery.STYLES else style
+
+
+def _check_job(job: Job) -> None:
+    last = plan_painting(job.config, job.photo.size)[-1]
+    if min(last.size) < 16:
+        height, width = job.photo.size
+        raise ImageError(
+            f"{job.photo.name} is {width}x{height} px and would be painted at"
+            f" {last.size[1]}x{last.size[0]}; each side must be at least 16 px."
+        )
+    for style in job.styles:
+        if min(style.size) < 16:
+            raise ImageError(
+                f"The style {style.name} is only {style.size[1]}x{style.size[0]} px; each side"
+                " must be at least 16 px."
+            )
+    shares = job.config.style_shares
+    if shares is not None and len(shares) != len(job.styles):
+        raise ConfigError(f"{len(shares)} style shares for {len(job.styles)} styles.")
+
+
+def _flatten(picture: Picture) -> Tensor:
+    """Lay a transparent picture on white, as it would look on paper."""
+    if picture.alpha is None:
+        return picture.pixels
+    return picture.pixels * picture.alpha + (1 - picture.alpha)
+
+
+def identify(picture: Picture) -> dict[str, str]:
+    """Name of a picture, and the digest of its pixels by which it is recognised."""
+    digest = hashlib.sha256(f"{picture.size}".encode())
+    for planes in (picture.pixels, picture.alpha):
+        if planes is not None:
+            digest.update(planes.numpy().tobytes())
+    return {"name": picture.name, "sha256": digest.hexdigest()}

@@ -1,0 +1,329 @@
+"""The settings of the painting engine: each default, range and help text exists once, here.
+
+Kept apart from the engine and free of PyTorch, so that `--help`, a web form or a cluster's head
+node can read it without the seconds that importing PyTorch takes.
+"""
+
+import dataclasses
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from impasto.errors import ConfigError
+
+Preset = Literal["draft", "standard", "fine"]
+Loss = Literal["impasto", "gatys", "johnson", "tutorial"]
+Optimizer = Literal["lbfgs", "adam", "sgd"]
+Pooling = Literal["max", "average", "l2"]
+Padding = Literal["replicate", "zero"]
+Precision = Literal["auto", "float32", "bfloat16"]
+
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+@dataclasses.dataclass(frozen=True)
+class _PresetPlan:
+    """What a preset means: where the pyramid begins, how it grows, and how long each scale is.
+
+    `steps` maps a long side in px to solver steps; sides between two take the larger one's.
+    """
+
+    smallest: int
+    ratio: float
+    steps: dict[int, int]
+
+
+PRESETS: dict[str, _PresetPlan] = {
+    "draft": _PresetPlan(128, 2.0, {128: 24, 256: 9, 512: 4, 1024: 3}),
+    "standard": _PresetPlan(
+        128, 2**0.5, {128: 30, 181: 25, 256: 20, 362: 15, 512: 12, 724: 8, 1024: 6, 2048: 4}
+    ),
+    "fine": _PresetPlan(
+        128, 2**0.5, {128: 80, 181: 70, 256: 60, 362: 50, 512: 40, 724: 30, 1024: 20, 2048: 10}
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class _LossDefaults:
+    """Weights and layers that belong to a form of the loss."""
+
+    content_layers: tuple[str, ...]
+    style_layers: tuple[str, ...]
+    style_layer_weights: tuple[float, ...]
+    content_weight: float
+    style_weight: float
+    tv_weight: float
+    #: For SGD, whose right rate depends on the size of the loss.
+    sgd_learning_rate: float
+
+
+_FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+LOSS_DEFAULTS: dict[str, _LossDefaults] = {
+    # Layer weights found by eye and by the Wasserstein weights of the literature (256:64:16:4:1
+    # on activations of size one), converted to a distance without units.
+    "impasto": _LossDefaults(
+        ("relu3_2", "relu4_2"), _FIVE, (0.146, 0.487, 0.343, 0.021, 0.003), 0.12, 1.0, 0.6, 1e8
+    ),
+    # Gatys et al. 2016: relu4_2, five style layers of 1/5, alpha / beta = 1e-3.
+    "gatys": _LossDefaults(("relu4_2",), _FIVE, (0.2,) * 5, 1.0, 1000.0, 0.0, 1e-3),
+    # Johnson et al. 2016 with Oxford's activations.
+    "johnson": _LossDefaults(("relu3_3",), _FIVE, (0.2,) * 5, 1.0, 1.0, 0.0, 1.0),
+    "tutorial": _LossDefaults(("relu4_2",), _FIVE, (1.0, 0.8, 0.5, 0.3, 0.1), 1e3, 1e-2, 0.0, 1e-3),
+}
+
+
+class PaintConfig(BaseModel):
+    """Everything that decides what a painting looks like, beside the pictures themselves.
+
+    Settings left at None follow from the preset, the loss or the optimizer; `resolve` fills
+    them in.
+
+    Raises:
+        ConfigError: If a setting is unknown, out of its range, or contradicts another.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # What a painter thinks of.
+    size: Annotated[int, Field(ge=16, le=32768)] | Literal["photo"] = Field(
+        512,
+        description="Long side of the painting in pixels, or 'photo' for the photograph's own.",
+    )
+    preset: Preset = Field(
+        "standard",
+        description="draft: a sketch in seconds; standard: the everyday quality; fine: three"
+        " times the work, for calmer flat areas and surer details.",
+    )
+    strength: Annotated[float, Field(ge=0.05, le=20)] = Field(
+        1.0,
+        description="How far to leave the photograph: 0.3 keeps nearly every detail, 1 is"
+        " balanced, 3 lets the painting take over. 0.05 to 20.",
+    )
+    stroke_size: Annotated[float, Field(ge=0.1, le=8)] = Field(
+        1.0,
+        description="Size of the strokes: 0.5 fine, 1 as in the painting hung at the same size,"
+        " 2 broad. 0.1 to 8.",
+    )
+    keep_colors: bool = Field(
+        False, description="Keep the photograph's colours; only strokes and texture are painted."
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        0, description="Seed of all random numbers: same seed, same picture."
+    )
+
+    # The objective.
+    loss: Loss = Field(
+        "impasto",
+        description="Form of the losses: impasto (relative mean and covariance), gatys (the"
+        " paper's own scaling), johnson, tutorial (mean squares).",
+    )
+    content_layers: tuple[str, ...] | None = Field(
+        None, description="Layers that must match the photograph, such as relu4_2."
+    )
+    style_layers: tuple[str, ...] | None = Field(
+        None, description="Layers whose statistics must match the painting."
+    )
+    content_layer_weights: tuple[Weight, ...] | None = Field(
+        None, description="One weight for each content layer; equal if left out."
+    )
+    style_layer_weights: tuple[Weight, ...] | None = Field(
+        None, description="One weight for each style layer."
+    )
+    content_weight: Weight | None = Field(
+        None, description="Alpha: weight of the content loss (before --strength)."
+    )
+    style_weight: Weight | None = Field(None, description="Beta: weight of the style loss.")
+    tv_weight: Weight | None = Field(
+        None, description="Weight of total variation: more gives smoother paint."
+    )
+    style_shares: tuple[Weight, ...] | None = Field(
+        None, description="Share of each style picture; equal if left out."
+    )
+    trim_style: Annotated[float, Field(ge=0, le=0.4)] = Field(
+        0.015,
+        description="Part of each style picture's border that is ignored: scans show bare"
+        " canvas or a frame there.",
+    )
+
+    # The network.
+    backbone: str = Field("vgg19", description="Network that looks at the pictures.")
+    pooling: Pooling = Field(
+        "average",
+        description="How it shrinks: average (smooth strokes), max (as trained, more grain), l2.",
+    )
+    pooling_gain: bool = Field(
+        True,
+        description="Rescale average and l2 pooling so that activations keep their size; the"
+        " papers do not.",
+    )
+    padding: Padding = Field(
+        "replicate", description="How it sees beyond the border: replicate, or zero as trained."
+    )
+    precision: Precision = Field(
+        "auto", description="Arithmetic of the network: auto takes bfloat16 where it is fast."
+    )
+
+    # The optimisation.
+    optimizer: Optimizer = Field("lbfgs", description="lbfgs (far the fastest), adam, or sgd.")
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="For adam and sgd, on the 0-255 scale; adam's default is 5."
+    )
+    decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="Factor on the learning rate after every --decay-steps steps."
+    )
+    decay_steps: Annotated[int, Field(ge=1)] = Field(1, description="See --decay.")
+    history: Annotated[int, Field(ge=1, le=200)] = Field(
+        20, description="Curvature pairs that lbfgs remembers."
+    )
+    scales: Annotated[int, Field(ge=1, le=16)] | None = Field(
+        None, description="Sizes to paint through, small to large; 1 paints at full size only."
+    )
+    steps: tuple[Annotated[int, Field(ge=0, le=1_000_000)], ...] | None = Field(
+        None, description="Steps at each scale, or one number for all of them."
+    )
+    init: str = Field(
+        "content",
+        description="Where to start: content, noise, style, file, or a blend such as"
+        " content:0.7,noise:0.3.",
+    )
+    average: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0,
+        description="Memory of the running average of iterates that is the result: 0 takes the"
+        " last one; 0.9 to 0.99 calms adam and sgd.",
+    )
+
+    def __init__(self, **settings: Any) -> None:
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            raise ConfigError(_describe(error)) from None
+
+    @model_validator(mode="after")
+    def _check_together(self) -> "PaintConfig":
+        """Check what one field alone cannot."""
+        parse_blend(self.init)
+        _check_lengths(self)
+        if self.optimizer == "lbfgs" and self.learning_rate is not None:
+            raise ConfigError("A learning rate means nothing to lbfgs; choose adam or sgd.")
+        if self.steps is not None and not self.steps:
+            raise ConfigError("No steps are given; give one number for each scale, or one for all.")
+        if self.steps is not None and len(self.steps) not in (1, self.scales or len(self.steps)):
+            raise ConfigError(
+                f"{len(self.steps)} numbers of steps for {self.scales} scales; give one for each,"
+                " or one for all."
+            )
+        if self.style_shares is not None and not sum(self.style_shares) > 0:
+            raise ConfigError("All style shares are zero; give at least one style a share.")
+        return self
+
+    def resolve(self) -> "PaintConfig":
+        """Fill in everything that follows from the loss and the optimizer.
+
+        Steps and scales stay open while they depend on the size of the picture; see
+        `impasto.pyramid`.
+        """
+        defaults = LOSS_DEFAULTS[self.loss]
+        content_layers = normalize_layers(self.content_layers or defaults.content_layers)
+        style_layers = normalize_layers(self.style_layers or defaults.style_layers)
+        resolved = {
+            "content_layers": content_layers,
+            "style_layers": style_layers,
+            "content_layer_weights": self.content_layer_weights
+            or (1 / len(content_layers),) * len(content_layers),
+            "style_layer_weights": self.style_layer_weights
+            or _default_style_weights(style_layers, defaults),
+            "content_weight": _first(self.content_weight, defaults.content_weight),
+            "style_weight": _first(self.style_weight, defaults.style_weight),
+            "tv_weight": _first(self.tv_weight, defaults.tv_weight),
+            "learning_rate": self._resolve_learning_rate(defaults),
+        }
+        return PaintConfig(**(self.model_dump() | resolved))
+
+    def _resolve_learning_rate(self, defaults: _LossDefaults) -> float | None:
+        if self.learning_rate is not None or self.optimizer == "lbfgs":
+            return self.learning_rate
+        return 5.0 if self.optimizer == "adam" else defaults.sgd_learning_rate
+
+    def to_dict(self) -> dict[str, Any]:
+        """Settings that differ from the defaults, ready for JSON."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def parse_blend(text: str) -> dict[str, float]:
+    """Read a start such as `content:0.7,noise:0.3` into name -> share; shares sum to one.
+
+    Raises:
+        ConfigError: If a name is unknown or a share is not a positive number.
+    """
+    shares: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, share = part.strip().partition(":")
+        if name not in ("content", "noise", "style", "file"):
+            raise ConfigError(
+                f"Unknown start {name!r}; choose content, noise, style, file, or a blend such as"
+                " content:0.7,noise:0.3."
+            )
+        try:
+            shares[name] = float(share) if share else 1.0
+        except ValueError:
+            raise ConfigError(f"The share of {name!r} is not a number: {share!r}.") from None
+        if not 0 < shares[name] < float("inf"):
+            raise ConfigError(f"The share of {name!r} must be positive, not {share}.")
+    total = sum(shares.values())
+    return {name: share / total for name, share in shares.items()}
+
+
+def normalize_layers(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Translate the spellings of the literature: conv4_2 and block4_conv2 mean relu4_2."""
+    spellings = (
+        (r"conv_?(\d+)_(\d+)", r"relu\1_\2"),
+        (r"block(\d+)_(?:conv|relu)(\d+)", r"relu\1_\2"),
+        (r"block(\d+)_pool", r"pool\1"),
+    )
+    result = []
+    for name in names:
+        for pattern, replacement in spellings:
+            name = re.sub(f"^{pattern}$", replacement, name.strip())
+        result.append(name)
+    if len(set(result)) != len(result):
+        raise ConfigError(f"A layer is named twice in {', '.join(names)}.")
+    return tuple(result)
+
+
+def _default_style_weights(layers: tuple[str, ...], defaults: _LossDefaults) -> tuple[float, ...]:
+    known = dict(zip(defaults.style_layers, defaults.style_layer_weights, strict=True))
+    if all(layer in known for layer in layers):
+        return tuple(known[layer] for layer in layers)
+    return (1 / len(layers),) * len(layers)
+
+
+def _check_lengths(config: PaintConfig) -> None:
+    for what in ("content", "style"):
+        layers = getattr(config, f"{what}_layers")
+        weights = getattr(config, f"{what}_layer_weights")
+        if layers is not None and not layers:
+            raise ConfigError(f"No {what} layers are given; name at least one, or leave it out.")
+        if weights is None:
+            continue
+        count = len(layers or getattr(LOSS_DEFAULTS[config.loss], f"{what}_layers"))
+        if len(weights) != count:
+            raise ConfigError(
+                f"{len(weights)} {what} layer weights for {count} layers; give one for each."
+            )
+
+
+def _describe(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
+        return str(cause)
+    name = str(first["loc"][0]).replace("_", "-")
+    if first["type"] == "extra_forbidden":
+        return f"There is no setting {name!r}; see impasto paint --help."
+    reason = str(first["msg"])
+    return f"--{name}: {reason[0].lower()}{reason[1:]}, not {first['input']!r}."
+
+
+def _first(value: float | None, default: float) -> float:
+    return default if value is None else value

@@ -1,0 +1,23 @@
+"""Networks that look at a picture: image in, named activations out. One family a file."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Encoder(Protocol):
+    """What the painting engine needs of a network."""
+
+    layers: tuple[str, ...]
+
+    def __call__(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Activations of some layers for an image of shape (B, 3, H, W) in [0, 1]."""
+
+    @property
+    def precision(self) -> torch.dtype:
+        """Number format that the network computes in."""
+
+    def with_precision(self, dtype: torch.dtype) -> "Encoder":
+        """The same network computing in another number format."""

@@ -1,0 +1,243 @@
+"""VGG-16 and VGG-19 (Simonyan & Zisserman 2015), frozen, as feature extractors for painting.
+
+The convolutional part only, cut after the deepest layer that is asked for. Weights come as a
+torchvision-compatible state dict (`features.N.weight`); batch normalisation is folded into the
+convolution before it, which is exact for a frozen network.
+"""
+
+import copy
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from impasto.errors import ConfigError, ShapeError, WeightsError
+
+Pooling = Literal["max", "average", "l2"]
+Padding = Literal["replicate", "zero"]
+
+#: Convolutions in each of the five blocks, and their channels.
+BLOCKS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+CHANNELS = (64, 128, 256, 512, 512)
+ARCHITECTURES = ("vgg16", "vgg16_bn", "vgg19", "vgg19_bn")
+
+#: Mean and standard deviation that the input is normalised with, for RGB in [0, 1].
+PREPROCESSING: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    # Oxford's Caffe networks: 0-255, minus the mean colour of ImageNet, not divided.
+    "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
+    "torchvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+}
+
+#: What a pooled activation is multiplied with so that it keeps its size. The papers do not.
+#: Measured once with Oxford's VGG-19 on photographs, as mean(max pool) / mean(other pool).
+POOLING_GAIN: dict[str, float] = {"max": 1.0, "average": 1.6, "l2": 1.26}
+
+
+def list_layers(architecture: str) -> tuple[str, ...]:
+    """Name all layers of an architecture, shallow to deep: `relu1_1 ... pool5`.
+
+    Raises:
+        ConfigError: If the architecture is unknown.
+    """
+    base = architecture.removesuffix("_bn")
+    if architecture not in ARCHITECTURES:
+        raise ConfigError(
+            f"Unknown VGG architecture {architecture!r}; choose from {', '.join(ARCHITECTURES)}."
+        )
+    names: list[str] = []
+    for block, count in enumerate(BLOCKS[base], start=1):
+        names += [f"relu{block}_{index}" for index in range(1, count + 1)]
+        names.append(f"pool{block}")
+    return tuple(names)
+
+
+class VGG(nn.Module):
+    """A frozen VGG: image in, named activations out.
+
+    Args:
+        architecture: `vgg16`, `vgg19`, or either with `_bn`.
+        state: Weights with torchvision's names; classifier weights are ignored.
+        preprocessing: `caffe` (Oxford's weights) or `torchvision`.
+        pooling: `max` as trained; `average` as Gatys et al. 2016 advise; `l2`, the root of the
+            mean square (Hénaff & Simoncelli 2016), which avoids aliasing.
+        padding: How the picture is continued beyond its border, at the first convolution.
+            `zero` is what the networks were trained with, and darkens the painted border;
+            `replicate` repeats the border pixels. Deeper layers always pad with zeros.
+        pooling_gain: Multiply pooled activations so that average and L2 pooling keep the size
+            that maximum pooling would give. Off: as in the papers.
+
+    Raises:
+        ConfigError: If an argument is unknown.
+        WeightsError: If `state` lacks a weight or has one of another shape.
+    """
+
+    def __init__(
+        self,
+        architecture: str,
+        state: Mapping[str, Tensor],
+        *,
+        preprocessing: str = "torchvision",
+        pooling: Pooling = "max",
+        padding: Padding = "replicate",
+        pooling_gain: bool = True,
+    ) -> None:
+        super().__init__()
+        self.layers = list_layers(architecture)
+        _require(preprocessing, PREPROCESSING, "preprocessing")
+        _require(pooling, POOLING_GAIN, "pooling")
+        _require(padding, ("replicate", "zero"), "padding")
+        self.architecture = architecture
+        self.pooling = pooling
+        self.padding = padding
+        self.gain = POOLING_GAIN[pooling] if pooling_gain else 1.0
+        mean, std = PREPROCESSING[preprocessing]
+        self.mean: Tensor
+        self.std: Tensor
+        self.relu1_1_weight: Tensor
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
+        for name, (weight, bias) in _read_convolutions(architecture, state).items():
+            self.register_buffer(f"{name}_weight", weight)
+            self.register_buffer(f"{name}_bias", bias)
+
+    def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """Compute the activations of some layers, and nothing beyond the deepest of them.
+
+        Args:
+            image: Shape (B, 3, H, W), values in [0, 1].
+            layers: Names such as `relu4_2`, in any order.
+
+        Returns:
+            Name -> activations, shape (B, C, H / 2^k, W / 2^k), in the precision of the weights.
+
+        Raises:
+            ConfigError: If a layer is unknown.
+            ShapeError: If the image has not three channels, or is too small for the layers.
+        """
+        wanted = set(layers)
+        if unknown := wanted.difference(self.layers):
+            raise ConfigError(describe_unknown_layer(sorted(unknown)[0], self.architecture))
+        if image.ndim != 4 or image.shape[1] != 3:
+            raise ShapeError(f"An image has shape (B, 3, H, W), not {tuple(image.shape)}.")
+        if min(image.shape[-2:]) < (least := smallest_side(wanted)):
+            raise ShapeError(
+                f"A picture of {image.shape[-1]}x{image.shape[-2]} px is too small for "
+                f"{max(wanted, key=self.layers.index)}, which needs at least {least} px a side."
+            )
+        return self._run(self._normalise(image), wanted)
+
+    @property
+    def precision(self) -> torch.dtype:
+        """Number format of the weights and activations; the input is normalised in float32."""
+        return self.relu1_1_weight.dtype
+
+    def with_precision(self, dtype: torch.dtype) -> "VGG":
+        """The same network in another number format; itself if nothing changes."""
+        if dtype == self.precision:
+            return self
+        other = copy.copy(self)
+        other._buffers = {
+            name: buffer if name in ("mean", "std") or buffer is None else buffer.to(dtype)
+            for name, buffer in self._buffers.items()
+        }
+        return other
+
+    def _run(self, x: Tensor, wanted: set[str]) -> dict[str, Tensor]:
+        found: dict[str, Tensor] = {}
+        for name in self.layers:
+            x = self._pool(x) if name.startswith("pool") else self._convolve(x, name)
+            if name in wanted:
+                found[name] = x
+            if len(found) == len(wanted):
+                break
+        return found
+
+    def _normalise(self, image: Tensor) -> Tensor:
+        weight = self.relu1_1_weight
+        x = (image - self.mean) / self.std
+        x = x.to(weight.dtype, memory_format=torch.channels_last)
+        # Padding follows normalisation: a zero there is the mean colour, as in training.
+        return F.pad(x, (1, 1, 1, 1), "replicate") if self.padding == "replicate" else x
+
+    def _convolve(self, x: Tensor, name: str) -> Tensor:
+        padding = 0 if name == "relu1_1" and self.padding == "replicate" else 1
+        weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
+        return F.relu_(F.conv2d(x, weight, bias, padding=padding))
+
+    def _pool(self, x: Tensor) -> Tensor:
+        if self.pooling == "max":
+            return F.max_pool2d(x, 2)
+        if self.pooling == "average":
+            return F.avg_pool2d(x, 2) * self.gain
+        # The small constant keeps the square root's slope finite where nothing is active.
+        return (F.avg_pool2d(x.square(), 2) + 1e-8).sqrt() * self.gain
+
+
+def smallest_side(layers: Iterable[str]) -> int:
+    """Smallest picture side in pixels that leaves one position in the deepest of `layers`."""
+    poolings = [int(name[4]) - (name.startswith("relu")) for name in layers]
+    return 1 << max(poolings, default=0)
+
+
+def describe_unknown_layer(name: str, architecture: str) -> str:
+    """One line that says which layers there are."""
+    return (
+        f"Unknown layer {name!r} of {architecture}; its layers are "
+        f"{', '.join(list_layers(architecture))} (conv4_2 or block4_conv2 mean relu4_2)."
+    )
+
+
+def _require(value: str, choices: Iterable[str], what: str) -> None:
+    if value not in choices:
+        raise ConfigError(f"Unknown {what} {value!r}; choose from {', '.join(choices)}.")
+
+
+def _read_convolutions(
+    architecture: str, state: Mapping[str, Tensor]
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Collect (weight, bias) per `reluN_M`, with batch normalisation folded in."""
+    normalised = architecture.endswith("_bn")
+    found: dict[str, tuple[Tensor, Tensor]] = {}
+    index, channels_in = 0, 3
+    for name in list_layers(architecture):
+        if name.startswith("pool"):
+            index += 1
+            continue
+        channels = CHANNELS[int(name[4]) - 1]
+        key = f"features.{index}"
+        weight = _take(state, f"{key}.weight", (channels, channels_in, 3, 3), architecture)
+        bias = _take(state, f"{key}.bias", (channels,), architecture)
+        if normalised:
+            weight, bias = _fold(weight, bias, state, f"features.{index + 1}", architecture)
+        found[name] = (weight.contiguous(memory_format=torch.channels_last), bias)
+        index, channels_in = index + (3 if normalised else 2), channels
+    return found
+
+
+def _fold(
+    weight: Tensor, bias: Tensor, state: Mapping[str, Tensor], key: str, architecture: str
+) -> tuple[Tensor, Tensor]:
+    """Fold a frozen batch normalisation (Ioffe & Szegedy 2015) into the convolution before it."""
+    shape = (weight.shape[0],)
+    gamma = _take(state, f"{key}.weight", shape, architecture)
+    beta = _take(state, f"{key}.bias", shape, architecture)
+    mean = _take(state, f"{key}.running_mean", shape, architecture)
+    variance = _take(state, f"{key}.running_var", shape, architecture)
+    scale = gamma / (variance + 1e-5).sqrt()
+    return weight * scale.view(-1, 1, 1, 1), (bias - mean) * scale + beta
+
+
+def _take(
+    state: Mapping[str, Tensor], key: str, shape: tuple[int, ...], architecture: str
+) -> Tensor:
+    tensor = state.get(key)
+    if tensor is None:
+        raise WeightsError(f"These weights are not of {architecture}: {key} is missing.")
+    if tuple(tensor.shape) != shape:
+        raise WeightsError(
+            f"These weights are not of {architecture}: {key} has shape {tuple(tensor.shape)}, "
+            f"not {shape}."
+        )
+    return tensor.detach().float()

@@ -1,0 +1,321 @@
+"""The painting engine: one visible loop, from a first picture through all scales to the last.
+
+`paint` is a generator of `Progress`. A terminal bar, a web socket or an experiment log consumes
+the same events; none of them has a loop of its own.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from impasto.color import match_colors, take_colors
+from impasto.config import PaintConfig, parse_blend
+from impasto.encoders import Encoder
+from impasto.errors import ConfigError, NumericalError, ShapeError
+from impasto.objective import Objective, build_objective
+from impasto.pyramid import Scale, Size, cover, plan_painting, resize, trim_border
+from impasto.solvers import LBFGS, SGD, Adam, Evaluation, Solver
+
+
+@dataclass(frozen=True)
+class PaintState:
+    """Everything an interrupted painting needs to go on to the same result.
+
+    Attributes:
+        scale: Index of the scale that is being painted.
+        step: Steps done at that scale.
+        image: The solver's picture, shape (1, 3, h, w).
+        solver: The solver's own memory.
+        average: Running average of iterates, or None.
+        precise: Whether the network had to be switched to float32.
+    """
+
+    scale: int
+    step: int
+    image: Tensor
+    solver: dict[str, Tensor] = field(default_factory=dict)
+    average: Tensor | None = None
+    precise: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What happened in one step.
+
+    Attributes:
+        scale: Index of the scale, from 0.
+        scales: Number of scales.
+        size: (H, W) of this scale in px.
+        step: Steps done at this scale, from 1.
+        steps: Steps planned at this scale.
+        loss: The objective; for L-BFGS of the picture after the step, for Adam and SGD before.
+        terms: Its weighted parts: content, style, tv.
+        seconds: Time since the start.
+        seconds_left: Estimated time to the end.
+        note: Something the user should know, or an empty string.
+        done: Whether this is the last event.
+        picture: Makes the picture so far, (1, 3, H, W) in [0, 1], at this scale's size.
+        state: Takes a snapshot that `paint` can go on from.
+    """
+
+    scale: int
+    scales: int
+    size: Size
+    step: int
+    steps: int
+    loss: float
+    terms: dict[str, float]
+    seconds: float
+    seconds_left: float
+    note: str
+    done: bool
+    picture: Callable[[], Tensor]
+    state: Callable[[], PaintState]
+
+
+def paint(
+    content: Tensor,
+    styles: Sequence[Tensor],
+    encoder: Encoder,
+    config: PaintConfig,
+    *,
+    start: Tensor | None = None,
+    state: PaintState | None = None,
+) -> Iterator[Progress]:
+    """Paint a photograph in the manner of one or several pictures.
+
+    Args:
+        content: The photograph, shape (1, 3, H, W), values in [0, 1].
+        styles: Style pictures, each (1, 3, any, any), on the same device.
+        encoder: The network that looks at them.
+        config: All settings.
+        start: Picture to start from, for `init="file"`; any size.
+        state: Snapshot of an interrupted run with the same arguments.
+
+    Yields:
+        An event after each step. The last one has `done` set and holds the finished picture.
+
+    Raises:
+        ConfigError: If settings and pictures do not fit together.
+        NumericalError: If the loss is not finite even in float32 and with careful steps.
+        ShapeError: If a picture has the wrong shape or is too small for the layers.
+    """
+    config = config.resolve()
+    _check_pictures(content, styles)
+    plan = plan_painting(config, (content.shape[-2], content.shape[-1]))
+    if plan[-1].steps == 0:
+        raise ConfigError("The last scale has no steps; give it at least one.")
+    styles = _prepare_styles(content, styles, config)
+    if state and state.precise:
+        encoder = encoder.with_precision(torch.float32)
+    clock = _Clock(plan)
+    picture = state.image if state else make_start(content, styles, config, plan[0].size, start)
+    for index in range(state.scale if state else 0, len(plan)):
+        size, steps = plan[index]
+        objective = build_objective(encoder, config, content, styles, size)
+        solver = build_solver(config, resize(picture, size).to(content))
+        sitting = _Sitting(index, plan, clock, solver, objective, content, config)
+        first = sitting.restore(state) if state and index == state.scale else 0
+        for step in range(first + 1, steps + 1):
+            evaluation = solver.step(sitting.objective)
+            note, stuck = sitting.judge()
+            yield sitting.report(step, evaluation, note, last=stuck or step == steps)
+            if stuck:
+                break
+        encoder, picture = sitting.objective.encoder, sitting.picture
+
+
+def build_solver(config: PaintConfig, image: Tensor) -> Solver:
+    """The solver that the settings ask for, at the start of a scale."""
+    if config.optimizer == "lbfgs":
+        return LBFGS(image, history=config.history)
+    make = Adam if config.optimizer == "adam" else SGD
+    return make(
+        image,
+        learning_rate=config.learning_rate or 1.0,
+        decay=config.decay,
+        decay_steps=config.decay_steps,
+    )
+
+
+def make_start(
+    content: Tensor,
+    styles: Sequence[Tensor],
+    config: PaintConfig,
+    size: Size,
+    start: Tensor | None = None,
+) -> Tensor:
+    """Mix the picture that painting starts from, shape (1, 3, *size), values in [0, 1]."""
+    shares = parse_blend(config.init)
+    if "file" in shares and start is None:
+        raise ConfigError("The start 'file' needs a picture; give one, with --init-file.")
+    mixed = torch.zeros((1, 3, *size), device=content.device)
+    for name, share in shares.items():
+        if name == "content":
+            part = resize(content, size)
+        elif name == "style":
+            part = torch.stack([cover(style, size) for style in styles]).mean(0)
+        elif name == "noise":
+            # On the CPU, so that a seed gives the same noise on every device.
+            generator = torch.Generator().manual_seed(config.seed)
+            part = torch.rand((1, 3, *size), generator=generator).to(content.device)
+        else:
+            assert start is not None
+            part = cover(start.to(content.device), size)
+        mixed += share * part
+    return mixed.clamp_(0, 1)
+
+
+def finish(picture: Tensor, content: Tensor, config: PaintConfig) -> Tensor:
+    """What is done to a painting after the last step."""
+    if not config.keep_colors:
+        return picture
+    size = (picture.shape[-2], picture.shape[-1])
+    return take_colors(picture, resize(content, size))
+
+
+class _Sitting:
+    """One scale being painted: the solver, the average of its iterates, and their troubles.
+
+    Half-precision trouble is answered with float32; a line search that fails three times in a
+    row ends the scale, since no direction leads down from there.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        plan: Sequence[Scale],
+        clock: "_Clock",
+        solver: Solver,
+        objective: Objective,
+        content: Tensor,
+        config: PaintConfig,
+    ) -> None:
+        self.objective = objective
+        self._index, self._plan, self._clock = index, plan, clock
+        self._solver, self._content, self._config = solver, content, config
+        self._average: Tensor | None = None
+        self._failures = 0
+
+    @property
+    def picture(self) -> Tensor:
+        """The result so far: the average of iterates if one is kept, or the last one."""
+        return self._solver.image if self._average is None else self._average
+
+    def restore(self, state: PaintState) -> int:
+        """Take up an interrupted scale; returns the steps it has done."""
+        self._solver.restore(state.solver)
+        if state.average is not None:
+            self._average = state.average.to(self._content)
+        return state.step
+
+    def judge(self) -> tuple[str, bool]:
+        """Count the last step; returns (what the user should know, whether to end the scale)."""
+        self._update_average()
+        trouble = self._solver.trouble
+        self._failures = self._failures + 1 if trouble else 0
+        if not trouble:
+            return "", False
+        if trouble == "not finite":
+            return self._answer_not_finite(), False
+        if self._failures >= 3:
+            return "no direction leads further down; this size is finished early", True
+        return "the step was too long; trying again more carefully", False
+
+    def report(self, step: int, evaluation: Evaluation, note: str, *, last: bool) -> Progress:
+        """Make the event of a step; `last` if the scale ends with it."""
+        index, plan, config, content = self._index, self._plan, self._config, self._content
+        self._clock.tick(index, plan[index].steps if last else step)
+        solver, image, average = self._solver, self._solver.image, self._average
+        picture = self.picture
+        precise = self.objective.encoder.precision == torch.float32
+        return Progress(
+            scale=index,
+            scales=len(plan),
+            size=plan[index].size,
+            step=step,
+            steps=plan[index].steps,
+            loss=evaluation.loss,
+            terms=evaluation.terms,
+            seconds=self._clock.seconds,
+            seconds_left=self._clock.seconds_left,
+            note=note,
+            done=last and index + 1 == len(plan),
+            picture=lambda: finish(picture, content, config),
+            state=lambda: PaintState(index, step, image, solver.state(), average, precise),
+        )
+
+    def _update_average(self) -> None:
+        memory, image = self._config.average, self._solver.image
+        if memory:
+            average = self._average
+            self._average = image if average is None else average.lerp(image, 1 - memory)
+
+    def _answer_not_finite(self) -> str:
+        encoder = self.objective.encoder
+        if encoder.precision != torch.float32:
+            content = {layer: seen.float() for layer, seen in self.objective.content.items()}
+            precise = encoder.with_precision(torch.float32)
+            self.objective = replace(self.objective, encoder=precise, content=content)
+            # Curvature measured in half precision is not to be trusted either.
+            self._solver.restore({} if isinstance(self._solver, LBFGS) else self._solver.state())
+            return "the loss was not finite in half precision; going on in float32"
+        if self._failures >= 4:
+            raise NumericalError(
+                "The loss is not finite even in float32; lower the weights or the learning rate."
+            )
+        return "the loss was not finite; trying again more carefully"
+
+
+class _Clock:
+    """Estimates the time left from the work done: a step costs as much as it has pixels."""
+
+    def __init__(self, plan: Sequence[Scale]) -> None:
+        self._plan = plan
+        self._began = time.perf_counter()
+        self._before: float | None = None
+        self._last = self._began
+        self._rate = 0.0
+        self._left = 0.0
+
+    def tick(self, scale: int, step: int) -> None:
+        now = time.perf_counter()
+        total = sum(_count_work(one) for one in self._plan)
+        pixels = self._plan[scale].size[0] * self._plan[scale].size[1]
+        done = sum(_count_work(one) for one in self._plan[:scale]) + step * pixels
+        if self._before is not None and done > self._before:
+            rate = (now - self._last) / (done - self._before)
+            # Small pictures cost more per pixel, so that what was measured last counts most.
+            self._rate = rate if not self._rate else 0.7 * self._rate + 0.3 * rate
+        self._before, self._last = done, now
+        self._left = self._rate * (total - done)
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    @property
+    def seconds_left(self) -> float:
+        return self._left
+
+
+def _count_work(scale: Scale) -> int:
+    return scale.steps * scale.size[0] * scale.size[1]
+
+
+def _prepare_styles(content: Tensor, styles: Sequence[Tensor], config: PaintConfig) -> list[Tensor]:
+    trimmed = [trim_border(style, config.trim_style) for style in styles]
+    if config.keep_colors:
+        return [match_colors(style, content) for style in trimmed]
+    return trimmed
+
+
+def _check_pictures(content: Tensor, styles: Sequence[Tensor]) -> None:
+    if not styles:
+        raise ConfigError("No style is given; name at least one style picture.")
+    for image in (content, *styles):
+        if image.ndim != 4 or image.shape[:2] != (1, 3):
+            raise ShapeError(f"A picture has shape (1, 3, H, W), not {tuple(image.shape)}.")

@@ -1,0 +1,131 @@
+"""Sizes and resampling: from a small picture to the full one."""
+
+import bisect
+import math
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from impasto.config import PRESETS, PaintConfig
+from impasto.errors import ConfigError
+
+Size = tuple[int, int]
+
+#: Short side in px that leaves one position in the fifth block of a VGG.
+SMALLEST_SIDE = 16
+
+
+class Scale(NamedTuple):
+    """One size that a painting goes through, and how many solver steps are spent there."""
+
+    size: Size
+    steps: int
+
+
+def fit_size(size: Size, long_side: int) -> Size:
+    """Scale (H, W) so that its long side is `long_side` px; the aspect is kept to the pixel."""
+    height, width = size
+    factor = long_side / max(height, width)
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def plan_scales(long_side: int, smallest: int, ratio: float = math.sqrt(2)) -> list[int]:
+    """Long sides from small to large, each about `ratio` times the one before.
+
+    Args:
+        long_side: The last, largest long side in px.
+        smallest: Where to begin in px; a smaller `long_side` gives a single scale.
+        ratio: Growth from one scale to the next, above 1.
+
+    Returns:
+        Increasing long sides; the last is exactly `long_side`.
+
+    Raises:
+        ConfigError: If `ratio` is not above 1 or a side is not positive.
+    """
+    if ratio <= 1 or long_side < 1 or smallest < 1:
+        raise ConfigError("Scales need a ratio above 1 and positive sizes.")
+    steps = max(0, round(math.log(long_side / smallest) / math.log(ratio)))
+    return [round(long_side / ratio ** (steps - index)) for index in range(steps + 1)]
+
+
+def resize(image: Tensor, size: Size) -> Tensor:
+    """Resample to (H, W): bicubic, with antialiasing where it shrinks, clamped to [0, 1].
+
+    Args:
+        image: Shape (B, C, H, W), values in [0, 1].
+        size: New (H, W).
+
+    Returns:
+        Float tensor, shape (B, C, *size); `image` itself if it has that size already.
+    """
+    if tuple(image.shape[-2:]) == tuple(size):
+        return image
+    resized = F.interpolate(image, size, mode="bicubic", align_corners=False, antialias=True)
+    return resized.clamp(0, 1)
+
+
+def plan_painting(config: PaintConfig, photograph: Size) -> list[Scale]:
+    """Decide all sizes and steps of a painting, small to large.
+
+    Args:
+        config: Settings; preset, size, scales and steps matter here.
+        photograph: (H, W) of the photograph.
+
+    Raises:
+        ConfigError: If a list of steps does not fit the number of scales, or leaves the last
+            scale without any.
+    """
+    long_side = max(photograph) if config.size == "photo" else config.size
+    preset = PRESETS[config.preset]
+    if config.scales is not None:
+        smallest = round(long_side / preset.ratio ** (config.scales - 1))
+    elif config.steps is not None and len(config.steps) > 1:
+        smallest = round(long_side / preset.ratio ** (len(config.steps) - 1))
+    else:
+        smallest = preset.smallest
+    sides = plan_scales(long_side, max(1, smallest), preset.ratio)
+    if config.scales is None and (config.steps is None or len(config.steps) == 1):
+        sides = _drop_thin(sides, photograph)
+    steps = config.steps or tuple(_look_up_steps(preset.steps, side) for side in sides)
+    if len(steps) == 1:
+        steps *= len(sides)
+    if len(steps) != len(sides):
+        raise ConfigError(f"{len(steps)} numbers of steps for {len(sides)} scales.")
+    if steps[-1] == 0:
+        raise ConfigError("The last scale has no steps; give it at least one.")
+    return [
+        Scale(fit_size(photograph, side), count) for side, count in zip(sides, steps, strict=True)
+    ]
+
+
+def trim_border(image: Tensor, share: float) -> Tensor:
+    """Cut `share` of the long side off each border, but never more than a third of a side."""
+    height, width = image.shape[-2:]
+    cut = round(share * max(height, width))
+    rows, columns = min(cut, height // 3), min(cut, width // 3)
+    return image[..., rows : height - rows, columns : width - columns]
+
+
+def cover(image: Tensor, size: Size) -> Tensor:
+    """Scale a picture until it covers (H, W) and cut the overhang evenly off both sides."""
+    height, width = image.shape[-2:]
+    factor = max(size[0] / height, size[1] / width)
+    scaled = (max(size[0], round(height * factor)), max(size[1], round(width * factor)))
+    top, left = (scaled[0] - size[0]) // 2, (scaled[1] - size[1]) // 2
+    return resize(image, scaled)[..., top : top + size[0], left : left + size[1]]
+
+
+def _drop_thin(sides: list[int], photograph: Size) -> list[int]:
+    """Leave out the first scales of a panorama, where too few pixels would be left to look at."""
+    wide = [side for side in sides if min(fit_size(photograph, side)) >= SMALLEST_SIDE]
+    return wide or sides[-1:]
+
+
+def _look_up_steps(table: dict[int, int], side: int) -> int:
+    """Steps of the nearest side in the table, measured on a logarithmic scale."""
+    sides = sorted(table)
+    place = bisect.bisect(sides, side)
+    around = sides[max(0, place - 1) : place + 1]
+    return table[min(around, key=lambda known: abs(math.log(known / side)))]

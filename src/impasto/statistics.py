@@ -1,0 +1,134 @@
+"""How a style is measured: statistics of activations over all positions of a picture.
+
+Every measure here depends on a picture only through sums over positions, so that it can be
+accumulated piece by piece. `collect_moments` takes these sums; the rest are short functions of
+them.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from impasto.errors import ShapeError
+
+
+class Moments(NamedTuple):
+    """First and second moments of activations over positions.
+
+    Attributes:
+        mean: E[f], shape (B, C), float32.
+        second: E[f f^T], shape (B, C, C), float32, symmetric.
+    """
+
+    mean: Tensor
+    second: Tensor
+
+
+def collect_moments(features: Tensor) -> Moments:
+    """Average activations and their products over all positions.
+
+    Args:
+        features: Activations, shape (B, C, H, W), any floating precision. The moments are
+            always taken in float32: a covariance is a small difference of large numbers.
+
+    Returns:
+        The moments; differentiable.
+
+    Raises:
+        ShapeError: If `features` is not 4-D.
+    """
+    _check_features(features)
+    mean, second = _MomentsFunction.apply(features)  # type: ignore[no-untyped-call]
+    return Moments(mean, second)
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """Channel correlations of a feature map (Gatys et al. 2016, eq. 3).
+
+    Args:
+        features: Activations, shape (B, C, H, W).
+
+    Returns:
+        Symmetric matrices, shape (B, C, C), divided by H*W (the paper does not divide).
+
+    Raises:
+        ShapeError: If `features` is not 4-D.
+    """
+    return collect_moments(features).second
+
+
+def covariance(moments: Moments) -> Tensor:
+    """Covariance of the channels over positions, shape (B, C, C)."""
+    return moments.second - moments.mean.unsqueeze(2) * moments.mean.unsqueeze(1)
+
+
+def energy(moments: Moments) -> Tensor:
+    """Mean squared activation E[f^2] averaged over channels, shape (B,)."""
+    return moments.second.diagonal(dim1=1, dim2=2).mean(dim=1)
+
+
+def blend_moments(moments: Sequence[Moments], weights: Sequence[float]) -> Moments:
+    """Moments of a mixture: as if the pictures hung side by side, each `weights[i]` of the wall.
+
+    Args:
+        moments: One per picture, all of the same shape.
+        weights: As many, not negative; they are normalised to a sum of one.
+
+    Raises:
+        ShapeError: If the numbers differ or there are none.
+    """
+    if not moments or len(moments) != len(weights):
+        raise ShapeError(f"{len(moments)} statistics cannot be blended by {len(weights)} weights.")
+    total = sum(weights)
+    shares = [weight / total for weight in weights]
+    return Moments(
+        sum((m.mean * share for m, share in zip(moments, shares, strict=True)), torch.zeros(())),
+        sum((m.second * share for m, share in zip(moments, shares, strict=True)), torch.zeros(())),
+    )
+
+
+def _check_features(features: Tensor) -> None:
+    if features.ndim != 4:
+        raise ShapeError(f"Activations have shape (B, C, H, W), not {tuple(features.shape)}.")
+
+
+#: Positions that are converted to float32 at a time.
+_PIECE = 1 << 16
+
+
+def _sum_products(flat: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum f and f f^T over positions in float32, a piece at a time: (B, C), (B, C, C)."""
+    batch, channels, _ = flat.shape
+    total = flat.new_zeros((batch, channels), dtype=torch.float32)
+    products = flat.new_zeros((batch, channels, channels), dtype=torch.float32)
+    for piece in torch.split(flat, _PIECE, dim=2):
+        exact = piece.float()
+        total += exact.sum(dim=2)
+        products.baddbmm_(exact, exact.mT)
+    return total, products
+
+
+class _MomentsFunction(torch.autograd.Function):
+    """Moments with a backward pass that works in the precision of the activations.
+
+    Autograd would keep a float32 copy of every style layer until the backward pass, and would
+    multiply matrices in float32 there; the activations themselves suffice.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(features)
+        total, products = _sum_products(features.flatten(2))
+        count = features.shape[2] * features.shape[3]
+        return total / count, products / count
+
+    @staticmethod
+    def backward(ctx: Any, d_mean: Tensor, d_second: Tensor) -> Tensor:
+        (features,) = ctx.saved_tensors
+        count = features.shape[2] * features.shape[3]
+        mixing = ((d_second + d_second.mT) / count).to(features.dtype)
+        offset = (d_mean / count).to(features.dtype)
+        flat: Tensor = mixing @ features.flatten(2) + offset.unsqueeze(2)  # (B, C, H*W)
+        return flat.view(features.shape)
