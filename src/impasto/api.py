@@ -7,6 +7,7 @@ A `Painter` keeps the network in memory for many pictures; a `Job` is one painti
 whose `run` gives `Progress` events for those who want to watch.
 """
 
+import functools
 import hashlib
 import json
 import os
@@ -29,7 +30,7 @@ from impasto.memory import estimate_memory, suggest_size
 from impasto.objective import check_layers
 from impasto.painting import PaintState, Progress
 from impasto.painting import paint as run_engine
-from impasto.pyramid import plan_painting, resize
+from impasto.pyramid import SMALLEST_SIDE, plan_painting, resize
 from impasto.version import __version__
 
 
@@ -141,6 +142,7 @@ class Job:
             described["start"] = identify(self.start)
         if self.painter.custom_weights:
             described["weights"] = self.painter.custom_weights.name
+            described["weights_sha256"] = self.painter.custom_digest
         return described
 
 
@@ -178,6 +180,14 @@ class Painter:
     def device(self) -> torch.device:
         """Where it paints."""
         return self.choice.device
+
+    @functools.cached_property
+    def custom_digest(self) -> str:
+        """Digest of the user's own weights: another file of that name is another painting."""
+        if self.custom_weights is None:
+            return ""
+        with self.custom_weights.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
 
     def prepare(
         self,
@@ -309,17 +319,18 @@ def find_style(style: Source | Picture) -> Source | Picture:
 
 def _check_job(job: Job) -> None:
     last = plan_painting(job.config, job.photo.size)[-1]
-    if min(last.size) < 16:
+    if min(*last.size, *job.photo.size) < SMALLEST_SIDE:
         height, width = job.photo.size
         raise ImageError(
             f"{job.photo.name} is {width}x{height} px and would be painted at"
-            f" {last.size[1]}x{last.size[0]}; each side must be at least 16 px."
+            f" {last.size[1]}x{last.size[0]}; each side of both must be at least"
+            f" {SMALLEST_SIDE} px."
         )
     for style in job.styles:
-        if min(style.size) < 16:
+        if min(style.size) < SMALLEST_SIDE:
             raise ImageError(
                 f"The style {style.name} is only {style.size[1]}x{style.size[0]} px; each side"
-                " must be at least 16 px."
+                f" must be at least {SMALLEST_SIDE} px."
             )
     shares = job.config.style_shares
     if shares is not None and len(shares) != len(job.styles):

@@ -6,6 +6,7 @@ A checkpoint is a safetensors file: tensors and a few numbers as text, nothing t
 import json
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -42,7 +43,9 @@ def save_checkpoint(path: Path, state: PaintState, fingerprint: str) -> None:
     tensors = {"image": state.image.contiguous()}
     tensors |= {f"solver.{name}": tensor.contiguous() for name, tensor in state.solver.items()}
     if state.average is not None:
-        tensors["average"] = state.average.contiguous()
+        # A copy: after the first step the average is the picture itself, and a file of tensors
+        # must not hold one twice.
+        tensors["average"] = state.average.clone(memory_format=torch.contiguous_format)
     facts = {"scale": state.scale, "step": state.step, "precise": state.precise}
     header = {"version": _VERSION, "fingerprint": fingerprint, "facts": json.dumps(facts)}
     with replacing(path) as temporary:

@@ -99,12 +99,12 @@ class PaintConfig(BaseModel):
     strength: Annotated[float, Field(ge=0.05, le=20)] = Field(
         1.0,
         description="How far to leave the photograph: 0.3 keeps nearly every detail, 1 is"
-        " balanced, 3 lets the painting take over. 0.05 to 20.",
+        " balanced, 3 lets the painting take over.",
     )
     stroke_size: Annotated[float, Field(ge=0.1, le=8)] = Field(
         1.0,
         description="Size of the strokes: 0.5 fine, 1 as in the painting hung at the same size,"
-        " 2 broad. 0.1 to 8.",
+        " 2 broad.",
     )
     keep_colors: bool = Field(
         False, description="Keep the photograph's colours; only strokes and texture are painted."

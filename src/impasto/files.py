@@ -54,10 +54,11 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         target = _replaceable(path)
         temporary = _new_file_beside(target)
+        # Libraries may put a file of their own, with another mode, in the place of ours.
+        mode = (target if target.exists() else temporary).stat().st_mode & 0o777
         yield temporary
         _flush(temporary)
-        if target.exists():
-            temporary.chmod(target.stat().st_mode & 0o777)
+        temporary.chmod(mode)
         temporary.replace(target)
         temporary = None
     except OSError as error:

@@ -5,21 +5,35 @@ scaling of one source, so that a paper's own balance can be reproduced exactly.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
 
 from impasto.statistics import Moments, covariance, energy
 
 
+def squared_difference(features: Tensor, target: Tensor) -> Tensor:
+    """Sum of (F - P)^2 over all channels and positions, summed in float32.
+
+    Every content loss is this sum times a factor that depends on the target alone.
+
+    Args:
+        features: Activations F, any shape and floating precision.
+        target: Activations P of the same shape; no gradient flows to it.
+    """
+    total: Tensor = _SquaredDifference.apply(features, target)  # type: ignore[no-untyped-call]
+    return total
+
+
 def content_gatys(features: Tensor, target: Tensor) -> Tensor:
     """Half the summed squared difference (Gatys et al. 2016, eq. 1)."""
-    return (features.float() - target.float()).square().sum() / 2
+    return squared_difference(features, target) * _half(target)
 
 
 def content_mean(features: Tensor, target: Tensor) -> Tensor:
     """Mean squared difference (Johnson et al. 2016, feature reconstruction loss)."""
-    return (features.float() - target.float()).square().mean()
+    return squared_difference(features, target) * _one_by_count(target)
 
 
 def content_relative(features: Tensor, target: Tensor) -> Tensor:
@@ -27,7 +41,7 @@ def content_relative(features: Tensor, target: Tensor) -> Tensor:
 
     Free of units: one weight means the same in every layer, network and picture.
     """
-    return content_mean(features, target) / target.float().square().mean().clamp(min=1e-12)
+    return squared_difference(features, target) * _one_by_energy(target)
 
 
 def style_gatys(actual: Moments, target: Moments, positions: int) -> Tensor:
@@ -80,25 +94,67 @@ def total_variation(image: Tensor) -> Tensor:
     Args:
         image: Shape (B, 3, H, W), values in [0, 1].
     """
-    across = (image[..., :, 1:] - image[..., :, :-1]).square()
-    down = (image[..., 1:, :] - image[..., :-1, :]).square()
+    return sum_slopes(image, image.shape[-2], image.shape[-1]) / image.numel()
+
+
+def sum_slopes(image: Tensor, rows: int, columns: int) -> Tensor:
+    """Summed squared slopes that begin in the first `rows` and `columns` of a picture.
+
+    A piece of a larger picture brings one row and column more than it owns, so that the sums of
+    all pieces make up the whole.
+    """
+    across = (image[..., :rows, 1:] - image[..., :rows, :-1]).square()
+    down = (image[..., 1:, :columns] - image[..., :-1, :columns]).square()
     falling = (image[..., 1:, 1:] - image[..., :-1, :-1]).square()
     rising = (image[..., 1:, :-1] - image[..., :-1, 1:]).square()
     straight = across.sum() + down.sum()
-    diagonal = falling.sum() + rising.sum()
-    return (straight * (2 / 3) + diagonal / 6) / image.numel()
+    return straight * (2 / 3) + (falling.sum() + rising.sum()) / 6
+
+
+def _half(target: Tensor) -> float:
+    return 0.5
+
+
+def _one_by_count(target: Tensor) -> float:
+    return 1 / target.numel()
+
+
+def _one_by_energy(target: Tensor) -> float:
+    energy = float(squared_difference(target, torch.zeros((), dtype=target.dtype)))
+    return 1 / max(energy, 1e-12 * target.numel())
+
+
+class _SquaredDifference(torch.autograd.Function):
+    """Keeps the activations as they are; autograd would keep a float32 copy of each."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, target: Tensor) -> Tensor:
+        ctx.save_for_backward(features, target)
+        return (features.float() - target.float()).square_().sum()
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
+        features, target = ctx.saved_tensors
+        return (features - target) * (2 * slope).to(features.dtype), None
 
 
 class LossForm(NamedTuple):
-    """How one source scales its content and its style term."""
+    """How one source scales its content and its style term.
+
+    Attributes:
+        content: Loss of activations against a target.
+        style: Loss of moments against target moments, given the number of positions.
+        content_factor: What `content` multiplies the summed squared difference with.
+    """
 
     content: Callable[[Tensor, Tensor], Tensor]
     style: Callable[[Moments, Moments, int], Tensor]
+    content_factor: Callable[[Tensor], float]
 
 
 LOSS_FORMS: dict[str, LossForm] = {
-    "impasto": LossForm(content_relative, style_relative),
-    "gatys": LossForm(content_gatys, style_gatys),
-    "johnson": LossForm(content_mean, style_johnson),
-    "tutorial": LossForm(content_mean, style_tutorial),
+    "impasto": LossForm(content_relative, style_relative, _one_by_energy),
+    "gatys": LossForm(content_gatys, style_gatys, _half),
+    "johnson": LossForm(content_mean, style_johnson, _one_by_count),
+    "tutorial": LossForm(content_mean, style_tutorial, _one_by_count),
 }

@@ -1,7 +1,8 @@
 """What a painting is judged by: an encoder, its targets and their weights become one scalar."""
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from impasto.config import PaintConfig
 from impasto.encoders import Encoder
 from impasto.errors import ConfigError
-from impasto.losses import LOSS_FORMS, total_variation
+from impasto.losses import LOSS_FORMS, squared_difference, sum_slopes
 from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize
 from impasto.solvers import Evaluation
 from impasto.statistics import Moments, blend_moments, collect_moments
@@ -47,24 +48,52 @@ class Objective:
 
     def compute_terms(self, image: Tensor) -> dict[str, Tensor]:
         """The weighted terms as differentiable scalars: content, style and tv."""
-        config, form = self.config, LOSS_FORMS[self.config.loss]
         features = self.encoder(image, [*self.content, *self.style])
-        terms = {
-            # Zero times the picture, so that an objective without weights still has a gradient.
-            "content": image.sum() * 0,
-            "style": image.sum() * 0,
-            "tv": total_variation(image) * (config.tv_weight or 0.0),
+        differences = {
+            layer: squared_difference(features[layer], target)
+            for layer, target in self.content.items()
         }
+        moments = {layer: collect_moments(features[layer]) for layer in self.style}
+        positions = {layer: features[layer][0, 0].numel() for layer in self.style}
+        slopes = sum_slopes(image, image.shape[-2], image.shape[-1]) / image.numel()
+        return self.weigh(differences, moments, positions, slopes)
+
+    def weigh(
+        self,
+        differences: Mapping[str, Tensor],
+        moments: Mapping[str, Moments],
+        positions: Mapping[str, int],
+        slopes: Tensor,
+    ) -> dict[str, Tensor]:
+        """Turn what was measured of a picture into the weighted terms.
+
+        The objective sees a picture only through these sums over positions, which is why it can
+        be had piece by piece.
+
+        Args:
+            differences: Content layer -> summed squared difference.
+            moments: Style layer -> moments.
+            positions: Style layer -> number of positions.
+            slopes: Total variation.
+        """
+        config, form = self.config, LOSS_FORMS[self.config.loss]
+        # Zero times something measured, so that a term without layers still has a gradient.
+        content, style = slopes * 0, slopes * 0
         for layer, weight in _pair(config.content_layers, config.content_layer_weights):
-            if layer in self.content:
-                loss = form.content(features[layer], self.content[layer])
-                terms["content"] = terms["content"] + loss * (weight * content_weight(config))
+            if layer in differences:
+                share = weight * content_weight(config) * self.content_factors[layer]
+                content = content + differences[layer] * share
         for layer, weight in _pair(config.style_layers, config.style_layer_weights):
-            if layer in self.style:
-                positions = features[layer].shape[2] * features[layer].shape[3]
-                loss = form.style(collect_moments(features[layer]), self.style[layer], positions)
-                terms["style"] = terms["style"] + loss * (weight * (config.style_weight or 0.0))
-        return terms
+            if layer in moments:
+                loss = form.style(moments[layer], self.style[layer], positions[layer])
+                style = style + loss * (weight * (config.style_weight or 0.0))
+        return {"content": content, "style": style, "tv": slopes * (config.tv_weight or 0.0)}
+
+    @functools.cached_property
+    def content_factors(self) -> dict[str, float]:
+        """Content layer -> what its summed squared difference is multiplied with."""
+        factor = LOSS_FORMS[self.config.loss].content_factor
+        return {layer: factor(target) for layer, target in self.content.items()}
 
 
 def build_objective(
@@ -87,15 +116,10 @@ def build_objective(
         ConfigError: If a layer is unknown, or shares and styles differ in number.
     """
     check_layers(encoder, config)
-    content_layers = _select(config.content_layers, config.content_layer_weights)
-    style_layers = _select(config.style_layers, config.style_layer_weights)
-    if not content_weight(config):
-        content_layers = []
-    if not config.style_weight:
-        style_layers = []
+    content_layers, style_layers = select_content_layers(config), select_style_layers(config)
     with torch.no_grad():
         seen = encoder(resize(content, size), content_layers) if content_layers else {}
-        style = _measure_styles(encoder, config, styles, size, style_layers)
+        style = measure_styles(encoder, config, styles, size, style_layers)
     return Objective(encoder, config, seen, style)
 
 
@@ -126,13 +150,30 @@ def check_layers(encoder: Encoder, config: PaintConfig) -> None:
             )
 
 
-def _measure_styles(
+def select_content_layers(config: PaintConfig) -> list[str]:
+    """Content layers whose weight is not zero; the others need not be computed."""
+    pairs = _pair(config.content_layers, config.content_layer_weights)
+    return [layer for layer, weight in pairs if weight > 0 and content_weight(config) > 0]
+
+
+def select_style_layers(config: PaintConfig) -> list[str]:
+    """Style layers whose weight is not zero; the others need not be computed."""
+    pairs = _pair(config.style_layers, config.style_layer_weights)
+    return [layer for layer, weight in pairs if weight > 0 and (config.style_weight or 0) > 0]
+
+
+def measure_styles(
     encoder: Encoder,
     config: PaintConfig,
     styles: Sequence[Tensor],
     size: Size,
-    layers: list[str],
+    layers: Sequence[str],
 ) -> dict[str, Moments]:
+    """Moments of the blended styles in each layer, at the size that suits a painting of `size`.
+
+    Raises:
+        ConfigError: If shares and styles differ in number.
+    """
     if not layers or not styles:
         return {}
     shares = config.style_shares or (1.0,) * len(styles)
@@ -154,8 +195,3 @@ def _pair(
     layers: tuple[str, ...] | None, weights: tuple[float, ...] | None
 ) -> list[tuple[str, float]]:
     return list(zip(layers or (), weights or (), strict=True))
-
-
-def _select(layers: tuple[str, ...] | None, weights: tuple[float, ...] | None) -> list[str]:
-    """Layers whose weight is not zero; the others need not be computed."""
-    return [layer for layer, weight in _pair(layers, weights) if weight > 0]

@@ -106,8 +106,6 @@ def paint(
     config = config.resolve()
     _check_pictures(content, styles)
     plan = plan_painting(config, (content.shape[-2], content.shape[-1]))
-    if plan[-1].steps == 0:
-        raise ConfigError("The last scale has no steps; give it at least one.")
     styles = _prepare_styles(content, styles, config)
     if state and state.precise:
         encoder = encoder.with_precision(torch.float32)
@@ -228,7 +226,8 @@ class _Sitting:
     def report(self, step: int, evaluation: Evaluation, note: str, *, last: bool) -> Progress:
         """Make the event of a step; `last` if the scale ends with it."""
         index, plan, config, content = self._index, self._plan, self._config, self._content
-        self._clock.tick(index, plan[index].steps if last else step)
+        done = plan[index].steps if last else step
+        self._clock.tick(index, done)
         solver, image, average = self._solver, self._solver.image, self._average
         picture = self.picture
         precise = self.objective.encoder.precision == torch.float32
@@ -245,7 +244,7 @@ class _Sitting:
             note=note,
             done=last and index + 1 == len(plan),
             picture=lambda: finish(picture, content, config),
-            state=lambda: PaintState(index, step, image, solver.state(), average, precise),
+            state=lambda: PaintState(index, done, image, solver.state(), average, precise),
         )
 
     def _update_average(self) -> None:

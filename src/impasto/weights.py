@@ -193,7 +193,7 @@ def read(
         WeightsError: If the name is unknown, or its weights cannot be had, or do not fit.
     """
     path = Path(name_or_file)
-    if path is name_or_file or path.suffix or len(path.parts) > 1:
+    if path is name_or_file or path.suffix or path.name != name_or_file:
         return _read_custom(path.expanduser())
     entry = _entry(str(name_or_file))
     state = _read_cached(entry)

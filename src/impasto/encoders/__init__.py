@@ -15,6 +15,12 @@ class Encoder(Protocol):
     def __call__(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Activations of some layers for an image of shape (B, 3, H, W) in [0, 1]."""
 
+    def stride(self, layer: str) -> int:
+        """Pixels between two neighbouring positions of a layer."""
+
+    def reach(self, layer: str) -> int:
+        """How many pixels beyond its own a position of a layer sees, at most."""
+
     @property
     def precision(self) -> torch.dtype:
         """Number format that the network computes in."""

@@ -128,6 +128,20 @@ class VGG(nn.Module):
             )
         return self._run(self._normalise(image), wanted)
 
+    def stride(self, layer: str) -> int:
+        """Pixels between two neighbouring positions of a layer."""
+        return smallest_side([layer])
+
+    def reach(self, layer: str) -> int:
+        """How many pixels beyond its own a position of a layer sees, at most."""
+        reach, stride = 0, 1
+        for name in self.layers:
+            reach += stride  # a 3 x 3 convolution, or the far half of a pooling window
+            stride *= 2 if name.startswith("pool") else 1
+            if name == layer:
+                break
+        return reach
+
     @property
     def precision(self) -> torch.dtype:
         """Number format of the weights and activations; the input is normalised in float32."""

@@ -1,0 +1,248 @@
+"""`impasto again`: a painting is repeated from the settings inside its file."""
+
+import json
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from impasto.cli.options import (
+    NO_OUTPUT,
+    NO_RUNNING,
+    NO_SETTINGS,
+    InitFile,
+    Output,
+    OutputOptions,
+    Running,
+    Settings,
+    refuse_options,
+    settings_from,
+    spell_options,
+)
+from impasto.cli.paint import Commission, carry_out
+from impasto.cli.report import write_line
+from impasto.config import PaintConfig
+from impasto.errors import ConfigError, ImageError
+from impasto.version import __version__
+
+if TYPE_CHECKING:
+    from impasto.images import Picture
+
+
+Painting = Annotated[str, Parameter(name="PAINTING", help="A picture that impasto painted.")]
+Photo = Annotated[str | None, Parameter(help="The photograph, or another one.", metavar="FILE")]
+Styles = Annotated[
+    list[str] | None,
+    Parameter(
+        help="The style picture, or another one; once for each style.", metavar="FILE", negative=""
+    ),
+]
+DryRun = Annotated[
+    bool,
+    Parameter(help="Only print the command that paints it.", negative="", show_default=False),
+]
+
+
+def command(
+    painting: Painting,
+    /,
+    *,
+    photo: Photo = None,
+    style: Styles = None,
+    dry_run: DryRun = False,
+    settings: Settings = NO_SETTINGS,
+    init_file: InitFile = None,
+    output: Output = NO_OUTPUT,
+    running: Running = NO_RUNNING,
+) -> int:
+    """Repeat a painting."""
+    refuse_options((painting,), "--photo", "--style", "--dry-run", "--init-file")
+    record = Record.read(Path(painting))
+    search = _Search(Path(painting), running.max_pixels, strict=not dry_run)
+    sources = search.find_all(record, photo, style or (), init_file)
+    if record.version != __version__:
+        search.notes.append(
+            f"It was painted by impasto {record.version}, this is {__version__}; the result may"
+            " differ."
+        )
+    config = settings_from(settings, init_file, **record.settings)
+    commission = Commission(
+        sources[0], tuple(sources[1:-1]), config, sources[-1], tuple(search.notes)
+    )
+    if dry_run:
+        _print_command(commission, running.weights or record.weights)
+        return 0
+    if record.weights and not running.weights:
+        raise ConfigError(
+            f"It was painted with the weights {record.weights}; give them with --weights FILE."
+        )
+    if output.output is None:
+        output = replace(output, output=_name_repetition(Path(painting)))
+    if output.bits is None:
+        output = replace(output, bits=search.bits if _is_deep(output) else None)
+    return carry_out(commission, output, running)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a painting says about itself.
+
+    Attributes:
+        settings: Arguments of `PaintConfig`.
+        photo: Name and digest of the photograph.
+        styles: Those of the styles.
+        start: Those of the picture it started from, if any.
+        weights: Name of the file of weights, if they were the user's own.
+        version: Of the impasto that painted it.
+    """
+
+    settings: dict[str, Any]
+    photo: dict[str, str]
+    styles: list[dict[str, str]]
+    start: dict[str, str] | None
+    weights: str | None
+    version: str
+
+    @classmethod
+    def read(cls, path: Path) -> "Record":
+        """Read a picture's record; anyone may have written it, so nothing is taken on trust.
+
+        Raises:
+            ImageError: If the picture cannot be read or has no record.
+        """
+        from impasto import images
+
+        text = images.read_settings(path)
+        if text is None:
+            raise ImageError(f"{path} does not say how it was painted; impasto did not paint it.")
+        try:
+            found = json.loads(text)
+            record = cls(
+                settings=dict(found["settings"]),
+                photo=_identity(found["photo"]),
+                styles=[_identity(one) for one in found["styles"]],
+                start=_identity(found["start"]) if "start" in found else None,
+                weights=str(found["weights"]) if "weights" in found else None,
+                version=str(found["impasto"]),
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            raise ImageError(f"{path} holds a damaged record of how it was painted.") from error
+        PaintConfig(**record.settings)
+        return record
+
+
+def _identity(found: dict[str, str]) -> dict[str, str]:
+    name = str(found["name"])
+    if Path(name).name != name:  # a name must not lead out of the folders that are searched
+        raise ValueError(name)
+    return {"name": name, "sha256": str(found["sha256"])}
+
+
+class _Search:
+    """Finds the pictures of a record.
+
+    Attributes:
+        notes: What the user should know about those that were found.
+        bits: Depth of the painting.
+    """
+
+    def __init__(self, painting: Path, max_pixels: int, *, strict: bool) -> None:
+        self.notes: list[str] = []
+        self._painting = painting
+        self._max_pixels = max_pixels
+        self._strict = strict
+        self.bits = self._load(painting).bits
+
+    def find_all(
+        self, record: Record, photo: str | None, styles: Sequence[str], start: str | None
+    ) -> list[Any]:
+        """Names of the photograph, each style, and the picture to start from (or None)."""
+        if styles and len(styles) != len(record.styles):
+            raise ConfigError(f"It has {len(record.styles)} styles; give all of them, or none.")
+        given: list[str | None] = [*styles] or [None] * len(record.styles)
+        return [
+            self._find("photograph", "--photo", record.photo, photo),
+            *(
+                self._find("style", "--style", identity, one)
+                for identity, one in zip(record.styles, given, strict=True)
+            ),
+            start
+            if record.start is None
+            else self._find("starting picture", "--init-file", record.start, start),
+        ]
+
+    def _find(self, what: str, option: str, identity: dict[str, str], given: str | None) -> str:
+        if given is not None:
+            if given != "-" and not self._is_right(given, identity):
+                self.notes.append(
+                    f"{given} is not the {what} that was used; painting all the same."
+                )
+            return given
+        similar = None
+        for path in self._candidates(identity["name"]):
+            if self._is_right(str(path), identity):
+                return str(path)
+            similar = path
+        name = identity["name"]
+        if similar is not None:
+            message = (
+                f"{similar} is not the {what} that was used: its pixels differ; to paint with it"
+                f" all the same, add {option} {shlex.quote(str(similar))}."
+            )
+        else:
+            message = f"Cannot find the {what} {name!r}; give it with {option} FILE."
+        if self._strict:
+            raise ImageError(message)
+        self.notes.append(message)
+        return str(similar or name)
+
+    def _candidates(self, name: str) -> Iterator[Path]:
+        """Pictures of that name beside the painting, in this folder and in the gallery."""
+        from impasto import gallery, images
+
+        folders = dict.fromkeys((self._painting.parent, Path()))
+        for folder in folders:
+            for path in images.list_pictures(folder):
+                if path.stem == name and path != self._painting:
+                    yield path
+        if name in gallery.STYLES:
+            yield gallery.picture_path(name)
+
+    def _is_right(self, source: str, identity: dict[str, str]) -> bool:
+        from impasto.api import find_style, identify
+
+        return identify(self._load(find_style(source)))["sha256"] == identity["sha256"]
+
+    def _load(self, source: Any) -> "Picture":
+        from impasto import images
+
+        return images.load(source, max_pixels=self._max_pixels)
+
+
+def _name_repetition(painting: Path) -> str:
+    from impasto.images import WRITABLE_FORMATS
+
+    writable = {suffix for suffixes in WRITABLE_FORMATS.values() for suffix in suffixes}
+    suffix = painting.suffix if painting.suffix.lower() in writable else ".png"
+    return f"{painting.stem}-again{suffix}"
+
+
+def _is_deep(output: OutputOptions) -> bool:
+    """Whether the format can hold 16 bits."""
+    suffix = Path(output.output or "").suffix.lower()
+    return (output.format or suffix.removeprefix(".") or "png") in ("png", "tif", "tiff")
+
+
+def _print_command(commission: Commission, weights: str | None) -> None:
+    words = ["impasto", "paint"]
+    words += [shlex.quote(source) for source in (commission.photo, *commission.styles)]
+    words += spell_options(commission.config.to_dict())
+    for option, value in (("--init-file", commission.start), ("--weights", weights)):
+        words += [option, shlex.quote(value)] if value else []
+    sys.stdout.write(" ".join(words) + "\n")
+    for note in commission.notes:
+        write_line(note)

@@ -1,0 +1,161 @@
+"""`impasto paint`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from impasto.cli.interruption import Interruption
+from impasto.cli.options import (
+    NO_OUTPUT,
+    NO_RUNNING,
+    NO_SETTINGS,
+    InitFile,
+    Output,
+    OutputOptions,
+    Running,
+    RunningOptions,
+    Settings,
+    refuse_options,
+    settings_from,
+)
+from impasto.cli.report import Report, open_report
+from impasto.config import PaintConfig, parse_blend
+from impasto.errors import ConfigError, ImpastoError
+
+if TYPE_CHECKING:
+    from impasto.api import Painter
+
+
+@dataclass(frozen=True)
+class Commission:
+    """What is to be painted, as the user names it.
+
+    Attributes:
+        photo: A picture, a folder, or "-".
+        styles: Pictures, names from the gallery, or "-".
+        config: The settings.
+        start: Picture to start from.
+        notes: What the user should know before it starts.
+    """
+
+    photo: str
+    styles: tuple[str, ...]
+    config: PaintConfig
+    start: str | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str | None, ...]:
+        """All files that are read."""
+        return (self.photo, *self.styles, self.start)
+
+
+def command(
+    photo: Annotated[
+        str,
+        Parameter(
+            name="PHOTO", help="Picture, folder of pictures, or -.", allow_leading_hyphen=True
+        ),
+    ],
+    /,
+    *styles: Annotated[
+        str,
+        Parameter(
+            name="STYLE",
+            help="One or several pictures, or names from the gallery.",
+            allow_leading_hyphen=True,
+        ),
+    ],
+    settings: Settings = NO_SETTINGS,
+    init_file: InitFile = None,
+    output: Output = NO_OUTPUT,
+    running: Running = NO_RUNNING,
+) -> int:
+    """Paint a photograph, or a folder of them."""
+    refuse_options((photo, *styles), "--init-file")
+    if not styles:
+        raise ConfigError("No style is given; name a picture, or a style from impasto styles.")
+    config = settings_from(settings, init_file)
+    return carry_out(Commission(photo, styles, config, init_file), output, running)
+
+
+def carry_out(commission: Commission, output: OutputOptions, running: RunningOptions) -> int:
+    """Paint what was commissioned, and tell about it; returns the exit code."""
+    _check_inputs(commission)
+    folder = commission.photo != "-" and Path(commission.photo).is_dir()
+    report = open_report(
+        json_lines=running.json, quiet=running.quiet, stdout_taken=output.output == "-"
+    )
+    with Interruption(quiet=running.quiet or running.json) as interruption, report:
+        try:
+            for note in commission.notes:
+                report.note(note)
+            if folder:
+                from impasto.cli.batch import paint_folder
+
+                return paint_folder(commission, output, running, report, interruption)
+            return _paint_one(commission, output, running, report, interruption)
+        except ImpastoError as error:
+            return report.error(error)
+
+
+def _paint_one(
+    commission: Commission,
+    output: OutputOptions,
+    running: RunningOptions,
+    report: Report,
+    interruption: Interruption,
+) -> int:
+    from impasto.cli.easel import Easel
+    from impasto.cli.targets import check_free, choose_target, find_state
+
+    target = choose_target(output, commission.photo, commission.styles)
+    check_free(target, output, commission.inputs)
+    job = open_painter(running, report).prepare(
+        commission.photo, commission.styles, commission.config, start=commission.start
+    )
+    state = None
+    if output.resume:
+        found = find_state(target, job, overwrite=output.overwrite)
+        if found is True:
+            report.note(f"{target.name} is finished already.")
+            return 0
+        if found is False:
+            report.note(f"There is nothing to resume at {target.name}; starting afresh.")
+        else:
+            state = found
+    Easel(job, target, report, interruption).paint(state)
+    return 0
+
+
+def open_painter(running: RunningOptions, report: Report) -> "Painter":
+    """A painter as the options want it.
+
+    Raises:
+        ConfigError: If the device or the number of threads cannot be had.
+    """
+    import torch
+
+    from impasto.api import Painter
+
+    if running.threads is not None:
+        if running.threads < 1:
+            raise ConfigError(f"--threads must be at least 1, not {running.threads}.")
+        torch.set_num_threads(running.threads)
+    return Painter(
+        device=running.device,
+        # A path of one part would be taken for the name of weights.
+        weights_file=Path(running.weights).absolute() if running.weights else None,
+        offline=running.offline,
+        max_pixels=running.max_pixels,
+        on_download=report.download,
+    )
+
+
+def _check_inputs(commission: Commission) -> None:
+    if commission.inputs.count("-") > 1:
+        raise ConfigError("Only one picture can come from standard input.")
+    if commission.start is None and "file" in parse_blend(commission.config.init):
+        raise ConfigError("The start 'file' needs a picture; give one with --init-file.")

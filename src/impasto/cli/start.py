@@ -1,0 +1,95 @@
+"""What is known as a painting begins, for people and for programs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from impasto.api import Job
+from impasto.devices import Choice, choose_precision, measure_free_memory
+from impasto.memory import estimate_memory
+from impasto.pyramid import Scale, plan_painting
+from impasto.version import __version__
+
+_DEVICES = {"cpu": "the CPU", "cuda": "the GPU", "mps": "the GPU"}
+
+
+@dataclass(frozen=True)
+class Start:
+    """The facts of a beginning painting.
+
+    Attributes:
+        job: What is painted.
+        output: Where it goes, as the user calls it.
+        choice: The device, and why.
+        precision: Arithmetic of the network.
+        plan: Sizes and steps.
+        memory: Estimated peak in bytes.
+        free: Bytes that are free, if that can be told.
+    """
+
+    job: Job
+    output: str
+    choice: Choice
+    precision: torch.dtype
+    plan: list[Scale]
+    memory: int
+    free: int | None
+
+    @classmethod
+    def of(cls, job: Job, output: str) -> "Start":
+        """Gather the facts of a job."""
+        device = job.painter.device
+        precision = choose_precision(job.config.precision, device)
+        return cls(
+            job=job,
+            output=output,
+            choice=job.painter.choice,
+            precision=precision,
+            plan=plan_painting(job.config, job.photo.size),
+            memory=estimate_memory(job.config, job.photo.size, precision),
+            free=measure_free_memory(device),
+        )
+
+    @property
+    def notes(self) -> list[str]:
+        """Remarks about the pictures that were read."""
+        pictures = [self.job.photo, *self.job.styles]
+        pictures += [self.job.start] if self.job.start is not None else []
+        return [f"{picture.name}: {note}" for picture in pictures for note in picture.notes]
+
+    def describe(self) -> list[str]:
+        """A few lines for people."""
+        device = _DEVICES.get(self.choice.device.type, self.choice.device.type)
+        arithmetic = str(self.precision).removeprefix("torch.")
+        first, last = self.plan[0].size, self.plan[-1].size
+        sizes = f"{last[1]}x{last[0]} px"
+        if len(self.plan) > 1:
+            sizes += f" in {len(self.plan)} sizes from {first[1]}x{first[0]}"
+        styles = ", ".join(style.name for style in self.job.styles)
+        return [
+            f"Painting on {device} in {arithmetic} ({self.choice.reason}).",
+            f"{self.job.photo.name} in the manner of {styles}: {sizes}; about"
+            f" {self.memory / 2**30:.1f} GiB of memory.",
+            *(f"Note: {note}" for note in self.notes),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for programs."""
+        return {
+            "impasto": __version__,
+            "photo": self.job.photo.name,
+            "styles": [style.name for style in self.job.styles],
+            "output": self.output,
+            "settings": self.job.config.to_dict(),
+            "device": str(self.choice.device),
+            "reason": self.choice.reason,
+            "precision": str(self.precision).removeprefix("torch."),
+            "scales": [
+                {"width": scale.size[1], "height": scale.size[0], "steps": scale.steps}
+                for scale in self.plan
+            ],
+            "memory_bytes": self.memory,
+            "free_bytes": self.free,
+            "notes": self.notes,
+        }

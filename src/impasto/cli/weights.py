@@ -1,0 +1,107 @@
+"""`impasto weights`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from impasto.cli.interruption import Interruption
+from impasto.cli.report import open_report, write_line
+from impasto.cli.tables import write_json, write_table
+from impasto.errors import ImpastoError, WeightsError
+
+if TYPE_CHECKING:
+    from impasto.weights import InventoryItem
+
+app = App(name="weights", help_format="plaintext")
+Name = Annotated[str, Parameter(name="NAME", help="A name from impasto weights list.")]
+Json = Annotated[bool, Parameter(help="Tell it as JSON.", negative="", show_default=False)]
+
+
+@app.command(name="list")
+def list_weights(*, json: Json = False) -> int:
+    """List all weights that have a name, and which are here."""
+    from impasto import weights
+
+    items = weights.inventory()
+    if json:
+        write_json([_to_dict(item) for item in items])
+    else:
+        rows = [
+            (item.entry.name, _describe_state(item), item.entry.licence, item.entry.description)
+            for item in items
+        ]
+        write_table(("name", "state", "licence", "what"), rows)
+        write_line(f"Kept in {weights.home() / 'weights'}.")
+    return 0
+
+
+@app.command
+def pull(name: Name, /, *, json: Json = False) -> int:
+    """Fetch weights and keep them, ready for use without a network.
+
+    Prints the path of the file.
+    """
+    from impasto import weights
+
+    report = open_report(json_lines=json, quiet=False, stdout_taken=False)
+    with Interruption(), report:
+        try:
+            path = weights.locate(name, progress=report.download)
+        except ImpastoError as error:
+            return report.error(error)
+    write_json({"event": "done", "path": str(path)}) if json else write_table((), [(str(path),)])
+    return 0
+
+
+@app.command
+def verify(name: Annotated[Name | None, Parameter(name="NAME")] = None, /) -> int:
+    """Check what is kept against its digests; of one name, or of all."""
+    from impasto import weights
+
+    names = [name] if name else [item.entry.name for item in weights.inventory() if item.size]
+    states = [(one, weights.verify(one)) for one in names]
+    write_table((), states)
+    if not states:
+        write_line("Nothing is kept yet.")
+    wrong = [one for one, state in states if state == "damaged" or (name and state != "good")]
+    if wrong:
+        advice = f"impasto weights pull {wrong[0]} makes it anew"
+        raise WeightsError(f"Not good: {', '.join(wrong)}; {advice}.")
+    return 0
+
+
+@app.command
+def remove(name: Name, /) -> int:
+    """Delete what is kept of weights; they can be fetched again."""
+    from impasto import weights
+
+    found = weights.remove(name)
+    write_line(f"Deleted {name}." if found else f"Nothing is kept of {name}.")
+    return 0
+
+
+def _describe_state(item: "InventoryItem") -> str:
+    from impasto.downloads import UrlSource
+
+    if item.size:
+        return f"ready, {item.size / 2**20:.0f} MiB"
+    if item.available:
+        return "ready to unpack"
+    source = item.entry.source
+    size = f", {source.size / 2**20:.0f} MiB" if isinstance(source, UrlSource) else ""
+    return f"to be fetched{size}"
+
+
+def _to_dict(item: "InventoryItem") -> dict[str, object]:
+    entry = item.entry
+    return {
+        "name": entry.name,
+        "architecture": entry.architecture,
+        "description": entry.description,
+        "licence": entry.licence,
+        "credit": entry.credit,
+        "origin": entry.origin,
+        "path": str(item.path),
+        "bytes": item.size,
+        "available": item.available,
+    }

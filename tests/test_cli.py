@@ -1,0 +1,666 @@
+"""The command line, called as a function: options, results and everything that goes wrong."""
+
+import dataclasses
+import inspect
+import io
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from rich.console import Console
+
+from impasto import images
+from impasto.checkpoints import checkpoint_path
+from impasto.cli import main
+from impasto.cli.bar import Bar
+from impasto.cli.batch import name_results
+from impasto.cli.interruption import Interrupted, Interruption
+from impasto.cli.options import OutputOptions, PaintOptions, RunningOptions, spell_options
+from impasto.cli.report import JsonLines, Lines, spell_time
+from impasto.config import PaintConfig
+
+QUICK = ("--size", "64", "--steps", "2")
+
+
+def make_picture(width, height, seed=0):
+    y, x = np.mgrid[:height, :width]
+    noise = np.random.default_rng(seed).normal(0, 20, (height, width, 3))
+    waves = 128 + 100 * np.sin(x / 5 + seed)
+    planes = np.stack([x * 255 / width, y * 255 / height, waves], -1)
+    return Image.fromarray((planes + noise).clip(0, 255).astype("uint8"))
+
+
+def make_pictures(folder):
+    make_picture(120, 80, 0).save(folder / "lake.jpg")
+    make_picture(100, 100, 2).save(folder / "brush.png")
+    make_picture(90, 60, 1).save(folder / "hill.png")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with a photograph, another one, and a style."""
+    make_pictures(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMPASTO_DEBUG", "0")
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys):
+    """Call the command line; gives (exit code, standard output, standard error)."""
+
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture
+def fails(run, folder):
+    """Call the command line, and check that it fails with one line and leaves nothing behind."""
+
+    def call(code, *arguments):
+        before = sorted(folder.rglob("*"))
+        found, out, error = run(*arguments)
+        assert found == code, error
+        assert error.startswith("impasto: ")
+        assert error.count("\n") == 1, error
+        assert "Traceback" not in error
+        assert out == ""
+        assert sorted(folder.rglob("*")) == before
+        return error
+
+    return call
+
+
+def read_pixels(path):
+    with Image.open(path) as file:
+        return np.asarray(file).copy()
+
+
+def read_size(path):
+    """Width and height."""
+    with Image.open(path) as file:
+        return file.size
+
+
+# Options
+
+
+def test_every_setting_is_an_option(run):
+    code, out, _ = run("paint", "--help")
+    assert code == 0
+    for name, field in PaintConfig.model_fields.items():
+        assert f"--{name.replace('_', '-')}" in out
+        assert field.description.split()[0] in out
+    assert [field.name for field in dataclasses.fields(PaintOptions)] == list(
+        PaintConfig.model_fields
+    )
+
+
+def test_help_shows_defaults_and_ranges(run):
+    text = " ".join(run("paint", "--help")[1].replace("│", " ").split())
+    assert "16 to 32768. [default: 512]" in text
+    assert "0.05 to 20. [default: 1]" in text
+    assert text.count("0.05 to 20") == 1
+    assert "--preset draft|standard|fine" in text
+    assert "[default: False]" not in text
+
+
+def test_help_tells_the_exit_codes(run):
+    code, out, _ = run("--help")
+    assert code == 0
+    assert "  3  a picture is missing, damaged" in out
+    assert "130  interrupted" in out
+
+
+def test_version(run):
+    from impasto import __version__
+
+    assert run("--version") == (0, f"{__version__}\n", "")
+
+
+def test_defaults_are_those_of_the_engine():
+    quality = inspect.signature(images.save).parameters["quality"].default
+    assert OutputOptions().quality == quality
+    assert RunningOptions().max_pixels == images.DEFAULT_MAX_PIXELS
+
+
+def test_lists_are_comma_separated_or_repeated():
+    options = PaintOptions(style_layers=["relu1_1, relu2_1", "relu3_1"])
+    assert options.given() == {"style_layers": ["relu1_1", "relu2_1", "relu3_1"]}
+
+
+def test_spelled_options_give_the_same_settings(run, folder):
+    config = PaintConfig(
+        size="photo", strength=1 / 3, keep_colors=True, pooling_gain=False, steps=(2, 1),
+        style_shares=(0.1,), init="content:0.7,noise:0.3", optimizer="adam", learning_rate=2.5,
+    )  # fmt: skip
+    words = [word for option in spell_options(config.to_dict()) for word in shlex.split(option)]
+    code, _, error = run("paint", "hill.png", "brush.png", "-o", "out.png", *words)
+    assert code == 0, error
+    assert json.loads(images.read_settings("out.png"))["settings"] == config.to_dict()
+
+
+# Painting
+
+
+def test_paints_with_a_name_of_its_own(run, folder):
+    code, out, error = run("paint", "lake.jpg", "brush.png", *QUICK)
+    assert (code, out) == (0, "")
+    assert read_size("lake_brush.png") == (64, 43)
+    assert "Painting on" in error
+    assert "Painted lake_brush.png: 64x43 px" in error
+    assert not list(folder.glob("*.resume"))
+
+
+def test_paints_into_a_folder_in_another_format(run, folder):
+    Path("there").mkdir()
+    code, *_ = run("paint", "lake.jpg", "brush.png", *QUICK, "-o", "there", "--format", "tiff")
+    assert code == 0
+    assert images.load("there/lake_brush.tif").size == (43, 64)
+
+
+def test_mixes_styles_and_takes_a_start(run, folder):
+    arguments = ("paint", "lake.jpg", "brush.png", "hill.png", *QUICK, "--style-shares", "1,3")
+    code, _, error = run(*arguments, "--init-file", "hill.png", "-o", "out.png")
+    assert code == 0, error
+    found = json.loads(images.read_settings("out.png"))
+    assert found["settings"]["init"] == "file"
+    assert found["start"]["name"] == "hill"
+
+
+def test_sixteen_bits(run, folder):
+    assert run("paint", "lake.jpg", "brush.png", *QUICK, "--bits", "16", "-o", "out.png")[0] == 0
+    assert images.load("out.png").bits == 16
+
+
+def test_quiet_says_nothing(run, folder):
+    assert run("paint", "lake.jpg", "brush.png", *QUICK, "-q") == (0, "", "")
+
+
+def test_json_lines(run, folder):
+    arguments = ("paint", "lake.jpg", "brush.png", "--size", "64", "--steps", "1,2")
+    code, out, error = run(*arguments, "--json", "-o", "out.png")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert (code, error) == (0, "")
+    assert [event["event"] for event in events] == ["start", *["progress"] * 3, "done"]
+    assert events[0]["memory_bytes"] > 0
+    assert events[0]["scales"][-1] == {"width": 64, "height": 43, "steps": 2}
+    assert (events[3]["scale"], events[3]["step"]) == (2, 2)
+    assert events[-1]["output"] == "out.png"
+    assert sum(events[-1]["terms"].values()) == pytest.approx(events[-1]["loss"], rel=1e-3)
+
+
+def test_json_tells_the_error_too(run, folder):
+    code, out, error = run("paint", "nobody.jpg", "brush.png", "--json")
+    assert code == 3
+    assert json.loads(out)["exit_code"] == 3
+    assert error.startswith("impasto: Cannot read nobody.jpg")
+
+
+def test_json_has_no_numbers_that_json_does_not_know(capsys):
+    JsonLines(sys.stdout).tell("x", loss=float("nan"), terms={"a": float("inf")})
+    assert json.loads(capsys.readouterr().out) == {"event": "x", "loss": None, "terms": {"a": None}}
+
+
+def test_preview_and_numbered_files(run, folder):
+    arguments = ("paint", "lake.jpg", "brush.png", "--size", "64", "--steps", "2,3", "-o", "o.png")
+    code, _, error = run(*arguments, "--preview", "now.png", "--save-every", "2")
+    assert code == 0, error
+    assert {path.name for path in folder.glob("o*")} == {"o.png", "o-0001.png", "o-0002.png"}
+    assert read_size("o-0001.png") == read_size("o.png")
+    assert (read_pixels("now.png") == read_pixels("o.png")).all()
+    assert run(*arguments, "--preview", "now.png", "--overwrite")[0] == 0
+
+
+def test_notes_of_pictures_are_told(run, folder):
+    frames = [make_picture(40, 40, seed) for seed in range(3)]
+    frames[0].save("moving.gif", save_all=True, append_images=frames[1:])
+    code, _, error = run("paint", "moving.gif", "brush.png", *QUICK, "-o", "out.png")
+    assert code == 0
+    assert "Note: moving: " in error
+
+
+def test_live_bar(run, folder, monkeypatch):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=110)
+    monkeypatch.setattr("impasto.cli.paint.open_report", lambda **_: Bar(console))
+    monkeypatch.setattr("impasto.cli.bar.Live.remove_task", lambda *_: None)  # keep the last state
+    assert run("paint", "lake.jpg", "brush.png", *QUICK)[0] == 0
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
+    assert "1 of 1, 64x43  step 2/2  loss" in text
+    assert "Painted lake_brush.png: 64x43 px" in text
+    code, _, error = run("paint", "lake.jpg", "brush.png", *QUICK)
+    assert code == 6
+    assert error.startswith("impasto: lake_brush.png exists already")
+
+
+def test_download_lines(capsys):
+    report = Lines()
+    for done in range(0, 3 * 2**20, 2**18):
+        report.download("vgg19", done, 3 * 2**20)
+    assert capsys.readouterr().err == "Fetching vgg19: 0 of 3 MiB\n"
+
+
+# Pictures that are no good
+
+
+def test_missing_picture(fails):
+    assert "no such file" in fails(3, "paint", "nobody.jpg", "brush.png", *QUICK)
+
+
+def test_truncated_jpeg(fails, folder):
+    Path("cut.jpg").write_bytes(Path("lake.jpg").read_bytes()[:700])
+    fails(3, "paint", "cut.jpg", "brush.png", *QUICK)
+    fails(3, "paint", "lake.jpg", "cut.jpg", *QUICK)
+
+
+@pytest.mark.parametrize("data", [b"", b"just some words\n" * 20], ids=["empty", "text"])
+def test_not_a_picture(fails, folder, data):
+    Path("photo.png").write_bytes(data)
+    fails(3, "paint", "photo.png", "brush.png", *QUICK)
+
+
+def test_huge_header(fails, folder):
+    data = bytearray(Path("hill.png").read_bytes())
+    data[16:24] = (20000).to_bytes(4, "big") * 2
+    import zlib
+
+    data[29:33] = zlib.crc32(bytes(data[12:29])).to_bytes(4, "big")
+    Path("huge.png").write_bytes(data)
+    assert "--max-pixels" in fails(3, "paint", "huge.png", "brush.png", *QUICK)
+    assert "7,200 pixels" in fails(
+        3, "paint", "lake.jpg", "brush.png", *QUICK, "--max-pixels", "7200"
+    ).replace("limit of 7,200", "7,200 pixels")
+
+
+def test_too_small(fails, folder):
+    make_picture(1, 1).save("dot.png")
+    make_picture(3, 2000).save("thread.png")
+    fails(3, "paint", "thread.png", "brush.png", *QUICK)
+    fails(3, "paint", "lake.jpg", "thread.png", *QUICK)
+    fails(3, "paint", "lake.jpg", "dot.png", *QUICK)
+
+
+# Settings that make no sense
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--content-layers", "relu9_9"),
+        ("--style-weight", "-1"),
+        ("--strength", "nan"),
+        ("--size", "huge"),
+        ("--size", "8"),
+        ("--preset", "quick"),
+        ("--learning-rate", "1"),
+        ("--steps", "1,x"),
+        ("--scales", "2", "--steps", "1,2,3"),
+        ("--style-shares", "1,2"),
+        ("--init", "file"),
+        ("--device", "abacus"),
+        ("--threads", "0"),
+        ("--quality", "0"),
+        ("--quality", "good"),
+        ("--bits", "12"),
+        ("--save-every", "0"),
+        ("--format", "bmp"),
+        ("-o", "out.xyz"),
+        ("-o", "out.jpg", "--bits", "16"),
+        ("-o", "out.jpg", "--format", "png"),
+        ("-o", "-", "--resume"),
+        ("--preview", "now.xyz"),
+        ("--colour", "red"),
+        ("--szie", "3"),
+        ("--max-pixels", "0"),
+    ],
+    ids=" ".join,
+)
+def test_bad_options(fails, options):
+    fails(2, "paint", "lake.jpg", "brush.png", *QUICK, *options)
+
+
+def test_did_you_mean(fails):
+    assert "--size" in fails(2, "paint", "lake.jpg", "brush.png", "--szie", "3")
+    assert "mosaic" in fails(2, "paint", "lake.jpg", "mosiac", *QUICK)
+
+
+def test_no_style(fails):
+    fails(2, "paint", "lake.jpg")
+    fails(2, "paint")
+    fails(2, "pain")
+
+
+def test_standard_input_only_once(fails):
+    fails(2, "paint", "-", "-", "-o", "out.png")
+
+
+def test_missing_weights(fails):
+    fails(4, "paint", "lake.jpg", "brush.png", "--weights", "nothing.pth")
+    fails(4, "paint", "lake.jpg", "brush.png", "--backbone", "vgg11")
+
+
+def test_too_little_memory(fails, monkeypatch):
+    monkeypatch.setattr("impasto.api.measure_free_memory", lambda device: 2**20)
+    assert "GiB" in fails(5, "paint", "lake.jpg", "brush.png", *QUICK)
+
+
+def test_out_of_memory(fails, monkeypatch):
+    def raise_error(*_, **__):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
+
+    monkeypatch.setattr("impasto.api.Job.run", raise_error)
+    assert "--size" in fails(5, "paint", "lake.jpg", "brush.png", "-q")
+
+
+def test_unexpected_error(fails, run, folder, monkeypatch):
+    monkeypatch.setattr("impasto.cli.paint.carry_out", lambda *_: 1 / 0)
+    assert "ZeroDivisionError" in fails(70, "paint", "lake.jpg", "brush.png")
+    code, _, error = run("paint", "lake.jpg", "brush.png", "--debug")
+    assert code == 70
+    assert "Traceback" in error
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("IMPASTO_DEBUG", "1")
+    code, _, error = run("paint", "nobody.jpg", "brush.png", *QUICK)
+    assert code == 3
+    assert "Traceback" in error
+
+
+# Outputs that cannot be written, or must not be
+
+
+def test_no_such_folder(fails):
+    fails(6, "paint", "lake.jpg", "brush.png", "-o", "nowhere/out.png")
+    fails(6, "paint", "lake.jpg", "brush.png", "-o", "lake.jpg/out.png")
+
+
+def test_replaces_nothing_unasked(fails, run, folder):
+    Path("out.png").write_text("precious")
+    assert "--overwrite" in fails(6, "paint", "lake.jpg", "brush.png", *QUICK, "-o", "out.png")
+    fails(6, "paint", "lake.jpg", "brush.png", *QUICK, "-o", "out.png", "--resume")
+    fails(6, "paint", "lake.jpg", "brush.png", *QUICK, "-o", "x.png", "--preview", "out.png")
+    assert Path("out.png").read_text() == "precious"
+    assert run("paint", "lake.jpg", "brush.png", *QUICK, "-o", "out.png", "--overwrite")[0] == 0
+    Path("x-0001.png").write_text("precious")
+    fails(6, "paint", "lake.jpg", "brush.png", *QUICK, "-o", "x.png", "--save-every", "1")
+
+
+@pytest.mark.parametrize("victim", ["lake.jpg", "brush.png", "hill.png"])
+def test_never_replaces_its_inputs(fails, folder, victim):
+    arguments = ("paint", "lake.jpg", "brush.png", *QUICK, "--init-file", "hill.png")
+    fails(6, *arguments, "--overwrite", "-o", victim)
+    fails(6, *arguments, "--overwrite", "-o", "out.png", "--preview", victim)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounting needs root")
+def test_full_disk(run, folder):
+    disk = folder / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting is not permitted")
+    try:
+        (disk / "fill").write_bytes(b"x" * 56_000)
+        code, _, error = run("paint", "lake.jpg", "brush.png", "--size", "96", "--steps", "2",
+                             "-q", "-o", disk / "out.png")  # fmt: skip
+        assert code == 6
+        assert "the disk is full" in error
+        assert error.count("\n") == 1
+        assert [path.name for path in disk.iterdir()] == ["fill"]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+# Folders
+
+
+def test_folder(run, folder):
+    Path("in").mkdir()
+    make_picture(60, 40, 3).save("in/one.jpg")
+    make_picture(60, 40, 4).save("in/two.png")
+    make_picture(60, 40, 5).save("in/two.jpg")
+    Path("in/broken.jpg").write_bytes(Path("lake.jpg").read_bytes()[:700])
+    Path("in/readme.txt").write_text("not a picture")
+    code, _, error = run("paint", "in", "brush.png", *QUICK, "-o", "out")
+    assert code == 1
+    assert "3 painted, 1 failed:\n  broken.jpg: Cannot read in/broken.jpg" in error
+    names = ["one.png", "two.jpg.png", "two.png.png"]
+    assert sorted(path.name for path in Path("out").iterdir()) == names
+    dates = [path.stat().st_mtime_ns for path in sorted(Path("out").iterdir())]
+    Path("in/broken.jpg").unlink()
+    code, _, error = run("paint", "in", "brush.png", *QUICK, "-o", "out")
+    assert code == 0
+    assert "0 painted, 3 there already." in error
+    assert [path.stat().st_mtime_ns for path in sorted(Path("out").iterdir())] == dates
+
+
+def test_folder_in_json(run, folder):
+    Path("in").mkdir()
+    Path("in/broken.jpg").write_bytes(b"")
+    code, out, _ = run("paint", "in", "brush.png", *QUICK, "-o", "out", "--json")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert code == 1
+    assert [event["event"] for event in events] == ["picture", "failed", "summary"]
+
+
+def test_folder_without_a_place_for_results(fails, folder):
+    Path("in").mkdir()
+    make_picture(60, 40, 3).save("in/one.jpg")
+    fails(2, "paint", "in", "brush.png")
+    fails(2, "paint", "in", "brush.png", "-o", "-")
+    fails(6, "paint", "in", "brush.png", "-o", "in")
+    fails(6, "paint", "in", "brush.png", "-o", "lake.jpg")
+    Path("out").mkdir()
+    arguments = ("paint", "in", "brush.png", "-o", "out", "-q", "--overwrite")
+    fails(6, *arguments, "--preview", "brush.png")
+
+
+def test_bad_settings_stop_a_folder_at_once(fails, folder):
+    Path("in").mkdir()
+    make_picture(60, 40, 3).save("in/one.jpg")
+    make_picture(60, 40, 3).save("in/two.jpg")
+    arguments = ("paint", "in", "brush.png", "-o", "out", "-q")
+    fails(2, *arguments, "--style-layers", "relu9_1")
+    fails(3, "paint", "in", "nobody.png", "-o", "out", "-q")
+
+
+def test_results_have_names_of_their_own():
+    names = ["a.jpg", "A.png", "b.png", "c.png.jpg", "c.png", "c.jpg"]
+    results = name_results([Path(name) for name in names], ".png")
+    assert len({name.casefold() for name in results}) == len(names)
+    assert results[2] == "b.png"
+
+
+# Again
+
+
+def test_again(run, folder):
+    assert run("paint", "lake.jpg", "brush.png", *QUICK, "--keep-colors", "-o", "a.png")[0] == 0
+    code, _, error = run("again", "a.png")
+    assert code == 0, error
+    assert Path("a-again.png").read_bytes() == Path("a.png").read_bytes()
+    assert run("again", "a.png", "--size", "80", "-o", "b.png")[0] == 0
+    assert read_size("b.png") == (80, 53)
+
+
+def test_again_elsewhere(run, folder, monkeypatch):
+    assert run("paint", "lake.jpg", "brush.png", *QUICK, "--bits", "16", "-o", "a.png")[0] == 0
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert run("again", "../a.png")[0] == 0
+    assert Path("a-again.png").read_bytes() == Path("../a.png").read_bytes()
+
+
+def test_dry_run_prints_a_command_that_paints_the_same(run, folder):
+    Path("lake.jpg").rename("my lake.jpg")
+    run("paint", "my lake.jpg", "brush.png", *QUICK, "--strength", "0.7", "-o", "a.png")
+    code, out, _ = run("again", "a.png", "--dry-run")
+    assert code == 0
+    words = shlex.split(out)
+    assert words[:2] == ["impasto", "paint"]
+    assert run(*words[1:], "-o", "b.png")[0] == 0
+    assert Path("b.png").read_bytes() == Path("a.png").read_bytes()
+
+
+def test_again_checks_its_pictures(run, fails, folder):
+    run("paint", "lake.jpg", "brush.png", *QUICK, "-o", "a.png")
+    make_picture(120, 80, 7).save("lake.jpg")
+    assert "--photo lake.jpg" in fails(3, "again", "a.png")
+    code, _, error = run("again", "a.png", "--photo", "lake.jpg")
+    assert code == 0
+    assert "not the photograph that was used" in error
+    Path("brush.png").unlink()
+    assert "Cannot find the style 'brush'" in fails(3, "again", "a.png", "--photo", "lake.jpg")
+    assert run("again", "a.png", "--dry-run")[0] == 0
+
+
+def test_again_needs_a_painting_of_ours(fails):
+    fails(3, "again", "lake.jpg")
+    fails(3, "again", "nobody.png")
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "no JSON",
+        "[]",
+        "{}",
+        '{"impasto": "0", "settings": {}, "photo": {"name": "../x", "sha256": ""}, "styles": []}',
+        '{"impasto": "0", "settings": {}, "photo": "lake", "styles": []}',
+    ],
+)
+def test_again_trusts_no_record(fails, folder, record):
+    images.save(images.load("lake.jpg"), "a.png", settings=record)
+    assert "damaged record" in fails(3, "again", "a.png")
+
+
+def test_again_tells_of_another_version(run, folder):
+    run("paint", "lake.jpg", "brush.png", *QUICK, "-o", "a.png")
+    record = json.loads(images.read_settings("a.png")) | {"impasto": "0.0.1"}
+    images.save(images.load("a.png"), "b.png", settings=json.dumps(record))
+    code, _, error = run("again", "b.png")
+    assert code == 0
+    assert "impasto 0.0.1" in error
+
+
+def test_paintings_name_no_folders(run, folder):
+    run("paint", folder / "lake.jpg", folder / "brush.png", *QUICK, "-o", folder / "a.png")
+    assert str(folder.parent) not in images.read_settings("a.png")
+
+
+# Resume
+
+
+def test_nothing_to_resume(run, folder):
+    arguments = ("paint", "lake.jpg", "brush.png", *QUICK, "-o", "a.png", "--resume")
+    code, _, error = run(*arguments)
+    assert code == 0
+    assert "starting afresh" in error
+    code, _, error = run(*arguments)
+    assert code == 0
+    assert "finished already" in error
+
+
+def test_checkpoints_on_the_way(run, folder, monkeypatch):
+    monkeypatch.setattr("impasto.cli.easel._CHECKPOINT_SECONDS", 0.0)
+    monkeypatch.setattr("impasto.cli.easel._CHECKPOINT_SHARE", 0)
+    saved = []
+
+    def watch(path, state, fingerprint):
+        saved.append((path, state.step, fingerprint))
+
+    monkeypatch.setattr("impasto.cli.easel.save_checkpoint", watch)
+    assert run("paint", "lake.jpg", "brush.png", "--size", "64", "--steps", "4", "-q")[0] == 0
+    assert [step for _, step, _ in saved] == [1, 2, 3]
+    assert saved[0][0] == checkpoint_path(Path("lake_brush.png"))
+
+
+def test_damaged_checkpoint(fails, folder):
+    Path("a.png.resume").write_bytes(b"no checkpoint")
+    arguments = ("paint", "lake.jpg", "brush.png", *QUICK, "-o", "a.png")
+    assert "--resume" in fails(6, *arguments)
+    assert "damaged" in fails(2, *arguments, "--resume")
+
+
+def test_first_signal_waits_and_second_does_not():
+    before = signal.getsignal(signal.SIGTERM)
+    with Interruption(quiet=True) as interruption:
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGTERM)
+        interruption.worth_saving = True
+        signal.raise_signal(signal.SIGTERM)
+        assert interruption.exit_code == 143
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+# Other commands
+
+
+def test_styles(run, folder):
+    code, out, _ = run("styles")
+    assert code == 0
+    assert all(len(line.split("\t")) == 3 for line in out.splitlines())
+    assert json.loads(run("styles", "mosaic", "--json")[1])[0]["name"] == "mosaic"
+
+
+def test_styles_are_copied_out(run, fails, folder):
+    assert run("styles", "mosaic", "--save", ".")[0] == 0
+    assert run("styles", "mosaic", "--save", "m.png")[0] == 0
+    assert images.load("m.png").size == images.load(next(folder.glob("mosaic.*"))).size
+    fails(6, "styles", "mosaic", "--save", ".")
+    fails(2, "styles", "mosaik")
+    fails(2, "styles", "--save", "m.png")
+
+
+def test_style_sheet(run, folder):
+    assert run("styles", "--sheet", "sheet.png")[0] == 0
+    assert min(read_size("sheet.png")) > 200
+
+
+def test_weights(run, fails, monkeypatch, folder):
+    code, out, _ = run("weights", "list")
+    assert code == 0
+    assert out.startswith("vgg19\tready")
+    names = [item["name"] for item in json.loads(run("weights", "list", "--json")[1])]
+    assert [line.partition("\t")[0] for line in out.splitlines()] == names
+    monkeypatch.setenv("IMPASTO_HOME", str(folder / "home"))
+    assert run("weights", "verify")[0] == 0
+    assert run("weights", "verify", "vgg19")[0] == 4
+    code, out, _ = run("weights", "pull", "vgg19")
+    assert code == 0
+    kept = Path(out.strip())
+    assert run("weights", "verify", "vgg19")[1] == "vgg19\tgood\n"
+    kept.write_bytes(kept.read_bytes()[:-1])
+    assert run("weights", "verify")[0] == 4
+    assert run("weights", "remove", "vgg19")[0] == 0
+    assert not kept.exists()
+    assert run("weights", "remove", "vgg19")[0] == 0
+    fails(4, "weights", "pull", "vgg11")
+
+
+def test_doctor(run):
+    code, out, error = run("doctor")
+    assert code == 0, error
+    assert "torch\t" in out
+    facts = json.loads(run("doctor", "--json")[1])
+    assert facts["source of vgg19"] == "good"
+    assert facts["advice"] == []
+
+
+def test_times():
+    assert [spell_time(seconds) for seconds in (0.4, 61, 3723)] == ["0:00", "1:01", "1:02:03"]

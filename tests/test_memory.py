@@ -1,0 +1,95 @@
+"""Memory is told before it is taken."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from impasto.config import PRESETS, PaintConfig
+from impasto.memory import estimate_memory, suggest_size
+
+PHOTOGRAPH = (1200, 1600)
+GIB = 2**30
+PRECISIONS = (torch.float32, torch.bfloat16)
+POOLINGS = ("max", "average", "l2")
+
+
+def estimate(
+    photograph: tuple[int, int] = PHOTOGRAPH,
+    precision: torch.dtype = torch.float32,
+    **settings: object,
+) -> int:
+    return estimate_memory(PaintConfig(**settings), photograph, precision)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_a_larger_painting_takes_more(pooling: str, precision: torch.dtype) -> None:
+    sizes = [
+        estimate(precision=precision, pooling=pooling, size=size) for size in range(64, 4097, 64)
+    ]
+    assert all(after > before for before, after in itertools.pairwise(sizes))
+
+
+@given(st.integers(16, 4000), st.integers(1, 4000))
+def test_it_never_takes_less_for_more(size: int, more: int) -> None:
+    assert estimate(size=size + more) >= estimate(size=size)
+
+
+def test_what_takes_more() -> None:
+    usual = {"size": 1024, "steps": (50,), "scales": 1}
+    plain = estimate(**usual)
+    assert estimate(**usual, history=40) > estimate(**usual, history=5)
+    assert estimate(**usual, optimizer="adam") < plain
+    assert estimate(**usual, precision=torch.bfloat16) < plain
+    assert estimate((2400, 3200), **usual) > plain
+    assert estimate((1600, 1600), **usual) > plain, "more pixels at the same long side"
+    assert estimate(size="photo", steps=(5,)) > estimate(size=1599, steps=(5,))
+    # Pairs that will never be made take nothing.
+    few = {"size": 1024, "scales": 1, "steps": (5,)}
+    assert estimate(**few, history=200) == estimate(**few, history=5)
+
+
+def test_it_is_of_the_right_order() -> None:
+    # Activations of the first block alone: 4 maps of 64 channels and as many gradients, a half.
+    pixels = 1024 * 768
+    least = pixels * 64 * 4 * 4
+    assert least < estimate(size=1024) < 20 * least
+
+
+@given(
+    st.integers(256, 8000),
+    st.sampled_from(sorted(PRESETS)),
+    st.sampled_from(POOLINGS),
+    st.sampled_from(PRECISIONS),
+    st.floats(0.3, 40),
+)
+def test_the_advice_fits(
+    size: int, preset: str, pooling: str, precision: torch.dtype, gib: float
+) -> None:
+    config = PaintConfig(size=size, preset=preset, pooling=pooling, scales=2, steps=(9, 3))
+    budget = int(gib * GIB)
+
+    def needed(side: int) -> int:
+        return estimate(precision=precision, size=side, preset=preset, pooling=pooling)
+
+    advice = suggest_size(config, PHOTOGRAPH, precision, budget)
+    assert advice % 64 == 0
+    assert advice <= size
+    if advice:
+        assert needed(advice) <= budget
+    if advice + 64 <= size:
+        assert needed(advice + 64) > budget, "the largest that fits"
+
+
+def test_no_advice_where_nothing_fits() -> None:
+    assert suggest_size(PaintConfig(), PHOTOGRAPH, torch.float32, 1000) == 0
+    assert suggest_size(PaintConfig(size=50), PHOTOGRAPH, torch.float32, 100 * GIB) == 0
+
+
+def test_advice_for_the_size_of_the_photograph() -> None:
+    config = PaintConfig(size="photo")
+    assert suggest_size(config, PHOTOGRAPH, torch.float32, 1000 * GIB) == 1600
+    assert 0 < suggest_size(config, PHOTOGRAPH, torch.float32, 3 * GIB) < 1600

@@ -1,0 +1,106 @@
+"""Tiling: the same loss and gradient as the whole picture, whatever the tiles."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from impasto.config import PaintConfig
+from impasto.encoders.vgg import VGG
+from impasto.errors import ConfigError
+from impasto.losses import LOSS_FORMS
+from impasto.objective import build_objective
+from impasto.pyramid import resize
+from impasto.solvers import Evaluation
+from impasto.tiles import build_tiled_objective, plan_tiles
+
+SIZE = (203, 171)  # odd, and no multiple of any stride
+LAYERS = ("relu4_2", "relu5_1")
+
+
+def draw(height: int, width: int, seed: int) -> Tensor:
+    rough = torch.rand((1, 3, 24, 24), generator=torch.Generator().manual_seed(seed))
+    return resize(rough, (height, width))
+
+
+CONTENT, STYLE, IMAGE = draw(*SIZE, seed=1), draw(120, 160, seed=2), draw(*SIZE, seed=3)
+
+
+def evaluate(encoder: VGG, config: PaintConfig, side: int | None) -> Evaluation:
+    config = config.resolve()
+    if side is None:
+        return build_objective(encoder, config, CONTENT, [STYLE], SIZE)(IMAGE)
+    return build_tiled_objective(encoder, config, CONTENT, [STYLE], SIZE, side)(IMAGE)
+
+
+def assert_equal(tiled: Evaluation, whole: Evaluation) -> None:
+    assert tiled.loss == pytest.approx(whole.loss, rel=1e-5)
+    assert tiled.terms == pytest.approx(whole.terms, rel=1e-4)
+    difference = (tiled.gradient - whole.gradient).norm() / whole.gradient.norm()
+    assert difference < 1e-4
+
+
+@pytest.mark.parametrize("side", [16, 48, 96, 150])
+def test_tiles_change_nothing(vgg19: VGG, side: int) -> None:
+    assert_equal(evaluate(vgg19, PaintConfig(), side), evaluate(vgg19, PaintConfig(), None))
+
+
+@pytest.mark.parametrize("loss", LOSS_FORMS)
+def test_every_form_of_the_loss_can_be_tiled(vgg19: VGG, loss: str) -> None:
+    config = PaintConfig(loss=loss, tv_weight=1.0)
+    assert_equal(evaluate(vgg19, config, 96), evaluate(vgg19, config, None))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"content_weight": 0.0},
+        {"style_weight": 0.0},
+        {"content_weight": 0.0, "style_weight": 0.0},
+        {"tv_weight": 0.0},
+        {"style_layers": ("relu1_1", "pool2")},
+    ],
+)
+def test_missing_terms_are_tiled_too(vgg19: VGG, changes: dict[str, object]) -> None:
+    config = PaintConfig(**changes)
+    whole, tiled = evaluate(vgg19, config, None), evaluate(vgg19, config, 64)
+    assert_equal(tiled, whole)
+
+
+def test_the_callers_picture_is_left_alone(vgg19: VGG) -> None:
+    before = IMAGE.clone()
+    evaluate(vgg19, PaintConfig(), 96)
+    assert torch.equal(IMAGE, before)
+    assert not IMAGE.requires_grad
+
+
+def test_an_unknown_layer_is_named(vgg19: VGG) -> None:
+    with pytest.raises(ConfigError, match="relu9_1"):
+        evaluate(vgg19, PaintConfig(style_layers=("relu9_1",)), 96)
+
+
+@given(
+    height=st.integers(16, 700), width=st.integers(16, 700), side=st.integers(1, 800)
+)
+@settings(max_examples=200, deadline=None)
+def test_tiles_own_every_pixel_once(vgg19: VGG, height: int, width: int, side: int) -> None:
+    owned = torch.zeros(height, width)
+    tiles = plan_tiles(vgg19, LAYERS, (height, width), side)
+    border = vgg19.reach("relu5_1")
+    for tile in tiles:
+        for span, length in ((tile.rows, height), (tile.columns, width)):
+            assert span.start % 16 == span.outer_start % 16 == 0
+            assert span.start - span.outer_start >= min(border, span.start)
+            assert span.outer_stop - span.stop >= min(border, length - span.stop)
+        owned[tile.rows.start : tile.rows.stop, tile.columns.start : tile.columns.stop] += 1
+    assert (owned == 1).all()
+
+
+def test_a_border_as_wide_as_the_network_sees_is_needed(
+    vgg19: VGG, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(VGG, "reach", lambda self, layer: 16)
+    whole, tiled = evaluate(vgg19, PaintConfig(), None), evaluate(vgg19, PaintConfig(), 64)
+    difference = (tiled.gradient - whole.gradient).norm() / whole.gradient.norm()
+    assert difference > 1e-4
