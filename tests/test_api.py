@@ -321,7 +321,7 @@ def test_weights_are_read_once(
 
 def test_the_network_is_the_one_asked_for(painter: Painter) -> None:
     for settings in (
-        {"pooling": "max", "padding": "zero", "pooling_gain": False, "precision": "float32"},
+        {"pooling": "average", "padding": "zero", "pooling_gain": False, "precision": "float32"},
         {"pooling": "l2", "padding": "replicate", "pooling_gain": True, "precision": "bfloat16"},
     ):
         encoder = painter.load_encoder(PaintConfig(**settings))

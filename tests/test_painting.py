@@ -376,6 +376,7 @@ def test_half_precision_that_fails_is_answered_with_float32(
         assert events[0].note == notes[0]
         assert events[-1].done
         assert events[4].loss < events[1].loss
+        assert events[4].terms["content"] > 0
         assert torch.isfinite(events[-1].picture()).all()
         assert events[-1].state().precise
 
@@ -427,6 +428,18 @@ def test_a_passing_fault_is_survived(photo: Tensor, style: Tensor, vgg19: VGG) -
         assert events[-1].note == ""
         assert events[-1].loss < events[0].loss
         assert in_box(events[-1].picture())
+
+
+def test_faults_count_only_in_a_row(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
+    count = itertools.count()
+    encoder = Altered(vgg19, lambda x, _: x * torch.nan if next(count) % 3 else x)
+    # With a single layer each look is one evaluation: two in three fail.
+    events = run(
+        photo, style, encoder, optimizer="adam", content_weight=0.0, style_layers=("relu2_1",),
+        steps=(13,),
+    )  # fmt: skip
+    assert [bool(event.note) for event in events] == [False, True, True] * 4 + [False]
+    assert events[-1].done
 
 
 def test_a_size_without_a_way_down_is_finished_early(

@@ -98,15 +98,20 @@ def _check_features(features: Tensor) -> None:
 _PIECE = 1 << 16
 
 
-def _sum_products(flat: Tensor) -> tuple[Tensor, Tensor]:
+def _list_positions(features: Tensor) -> Tensor:
+    """View (B, C, H, W) as (B, H*W, C); no copy if the channels lie last in memory."""
+    return features.permute(0, 2, 3, 1).flatten(1, 2)
+
+
+def _sum_products(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Sum f and f f^T over positions in float32, a piece at a time: (B, C), (B, C, C)."""
-    batch, channels, _ = flat.shape
-    total = flat.new_zeros((batch, channels), dtype=torch.float32)
-    products = flat.new_zeros((batch, channels, channels), dtype=torch.float32)
-    for piece in torch.split(flat, _PIECE, dim=2):
+    batch, _, channels = rows.shape
+    total = rows.new_zeros((batch, channels), dtype=torch.float32)
+    products = rows.new_zeros((batch, channels, channels), dtype=torch.float32)
+    for piece in torch.split(rows, _PIECE, dim=1):
         exact = piece.float()
-        total += exact.sum(dim=2)
-        products.baddbmm_(exact, exact.mT)
+        total += exact.sum(dim=1)
+        products.baddbmm_(exact.mT, exact)
     return total, products
 
 
@@ -120,7 +125,7 @@ class _MomentsFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(features)
-        total, products = _sum_products(features.flatten(2))
+        total, products = _sum_products(_list_positions(features))
         count = features.shape[2] * features.shape[3]
         return total / count, products / count
 
@@ -129,6 +134,9 @@ class _MomentsFunction(torch.autograd.Function):
         (features,) = ctx.saved_tensors
         count = features.shape[2] * features.shape[3]
         mixing = ((d_second + d_second.mT) / count).to(features.dtype)
-        offset = (d_mean / count).to(features.dtype)
-        flat: Tensor = mixing @ features.flatten(2) + offset.unsqueeze(2)  # (B, C, H*W)
-        return flat.view(features.shape)
+        offset = (d_mean / count).to(features.dtype).unsqueeze(1)
+        # Channels stay last in memory: a gradient in another layout than the convolutions'
+        # costs a slow copy at each addition to theirs.
+        rows = torch.baddbmm(offset, _list_positions(features), mixing)  # (B, H*W, C)
+        height, width = features.shape[2:]
+        return rows.unflatten(1, (height, width)).permute(0, 3, 1, 2)
