@@ -37,9 +37,7 @@ def main() -> None:
     for name in sys.argv[1:] or EXAMPLES:
         photo, style, settings = EXAMPLES[name]
         job = painter.prepare(photos[photo], [style], impasto.PaintConfig(size=SIZE, **settings))
-        for progress in job.run():
-            pass
-        painting = job.collect(progress)
+        painting = job.collect(list(job.run())[-1])
         painting.save(FOLDER / f"{name}.jpg", quality=88)
         sys.stdout.write(f"{name}: {painting.seconds:.0f} s\n")
         sys.stdout.flush()

@@ -24,6 +24,25 @@ def folder(tmp_path):
     return tmp_path
 
 
+STARTED = []
+
+
+def start(*arguments, **more):
+    process = subprocess.Popen(*arguments, **more)
+    STARTED.append(process)
+    return process
+
+
+@pytest.fixture(autouse=True)
+def _leave_no_process():
+    yield
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
 def call(folder, *arguments, **more):
     return subprocess.run(
         [*COMMAND, *arguments], cwd=folder, env=environment(), capture_output=True, timeout=100,
@@ -38,7 +57,7 @@ def open_signals():
 
 def interrupt(folder, number, *arguments):
     """Send a signal after the second step; gives the exit code and the last event."""
-    process = subprocess.Popen(
+    process = start(
         [*COMMAND, *arguments, "--json"], cwd=folder, env=environment(), stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, preexec_fn=open_signals,
     )  # fmt: skip
@@ -79,7 +98,7 @@ def test_pipes(folder):
 
 
 def test_a_pipe_that_ends_early(folder):
-    process = subprocess.Popen(
+    process = start(
         [*COMMAND, "styles"], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     process.stdout.close()
@@ -125,7 +144,7 @@ def test_terminated_in_a_folder(folder):
 
 
 def test_ctrl_c_before_the_first_step(folder):
-    process = subprocess.Popen(
+    process = start(
         [*COMMAND, "paint", "-", "brush.png", "-o", "out.png"], cwd=folder, env=environment(),
         stdin=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=open_signals,
     )  # fmt: skip

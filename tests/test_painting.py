@@ -430,6 +430,24 @@ def test_a_passing_fault_is_survived(photo: Tensor, style: Tensor, vgg19: VGG) -
         assert in_box(events[-1].picture())
 
 
+@pytest.mark.parametrize("loss", LOSS_FORMS)
+def test_sgd_finds_a_rate_that_suits_any_loss(
+    photo: Tensor, style: Tensor, vgg19: VGG, loss: str
+) -> None:
+    events = run(photo, style, vgg19, optimizer="sgd", loss=loss, steps=(12,))
+    assert events[-1].loss < 0.9 * events[0].loss
+
+
+def test_resuming_from_the_last_step_gives_the_finished_picture(
+    photo: Tensor, style: Tensor, vgg19: VGG
+) -> None:
+    last = run(photo, style, vgg19, scales=2, steps=(3, 2))[-1]
+    again = run(photo, style, vgg19, scales=2, steps=(3, 2), state=last.state())
+    assert [event.done for event in again] == [True]
+    assert torch.equal(again[0].picture(), last.picture())
+    assert again[0].loss == pytest.approx(last.loss)
+
+
 def test_faults_count_only_in_a_row(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
     count = itertools.count()
     encoder = Altered(vgg19, lambda x, _: x * torch.nan if next(count) % 3 else x)

@@ -74,7 +74,7 @@ def test_pictures_of_a_batch_do_not_mix() -> None:
         torch.testing.assert_close(together.second[index], alone.second[0])
 
 
-@pytest.mark.parametrize("piece", [1, 7, 35, 36])
+@pytest.mark.parametrize("piece", [1, 28, 140, 144])
 def test_pieces_give_what_the_whole_gives(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     features = activations(2, 4, 5, 7)
     whole = collect_moments(features)
@@ -83,8 +83,8 @@ def test_pieces_give_what_the_whole_gives(piece: int, monkeypatch: pytest.Monkey
 
 
 def test_a_large_picture_is_measured_as_a_whole() -> None:
-    features = activations(1, 2, 300, 300)
-    assert features[0, 0].numel() > statistics._PIECE
+    features = activations(1, 2, 600, 600)
+    assert features.numel() > statistics._PIECE
     mean, second = naive(features.double())
     moments = collect_moments(features)
     torch.testing.assert_close(moments.mean.double(), mean, rtol=1e-4, atol=0)

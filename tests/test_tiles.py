@@ -15,7 +15,7 @@ from impasto.pyramid import resize
 from impasto.solvers import Evaluation
 from impasto.tiles import build_tiled_objective, plan_tiles
 
-SIZE = (203, 171)  # odd, and no multiple of any stride
+SIZE = (131, 115)  # odd, and no multiple of any stride
 LAYERS = ("relu4_2", "relu5_1")
 
 
@@ -41,7 +41,7 @@ def assert_equal(tiled: Evaluation, whole: Evaluation) -> None:
     assert difference < 1e-4
 
 
-@pytest.mark.parametrize("side", [16, 48, 96, 150])
+@pytest.mark.parametrize("side", [32, 48, 96, 150])
 def test_tiles_change_nothing(vgg19: VGG, side: int) -> None:
     assert_equal(evaluate(vgg19, PaintConfig(), side), evaluate(vgg19, PaintConfig(), None))
 
@@ -80,9 +80,7 @@ def test_an_unknown_layer_is_named(vgg19: VGG) -> None:
         evaluate(vgg19, PaintConfig(style_layers=("relu9_1",)), 96)
 
 
-@given(
-    height=st.integers(16, 700), width=st.integers(16, 700), side=st.integers(1, 800)
-)
+@given(height=st.integers(16, 700), width=st.integers(16, 700), side=st.integers(1, 800))
 @settings(max_examples=200, deadline=None)
 def test_tiles_own_every_pixel_once(vgg19: VGG, height: int, width: int, side: int) -> None:
     owned = torch.zeros(height, width)

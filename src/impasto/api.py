@@ -21,7 +21,7 @@ from PIL import Image
 from torch import Tensor
 
 from impasto import gallery, images, weights
-from impasto.config import PaintConfig
+from impasto.config import PaintConfig, parse_blend
 from impasto.devices import Choice, choose_device, choose_precision, measure_free_memory
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImageError, MemoryBudgetError
@@ -332,6 +332,10 @@ def _check_job(job: Job) -> None:
                 f"The style {style.name} is only {style.size[1]}x{style.size[0]} px; each side"
                 f" must be at least {SMALLEST_SIDE} px."
             )
+    if not job.styles:
+        raise ConfigError("No style is given; name at least one style picture.")
+    if "file" in parse_blend(job.config.init) and job.start is None:
+        raise ConfigError("The start 'file' needs a picture; give one, with --init-file.")
     shares = job.config.style_shares
     if shares is not None and len(shares) != len(job.styles):
         raise ConfigError(f"{len(shares)} style shares for {len(job.styles)} styles.")

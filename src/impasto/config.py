@@ -55,8 +55,6 @@ class _LossDefaults:
     content_weight: float
     style_weight: float
     tv_weight: float
-    #: For SGD, whose right rate depends on the size of the loss.
-    sgd_learning_rate: float
 
 
 _FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
@@ -64,13 +62,13 @@ LOSS_DEFAULTS: dict[str, _LossDefaults] = {
     # Layer weights found by eye and by the Wasserstein weights of the literature (256:64:16:4:1
     # on activations of size one), converted to a distance without units.
     "impasto": _LossDefaults(
-        ("relu3_2", "relu4_2"), _FIVE, (0.146, 0.487, 0.343, 0.021, 0.003), 0.12, 1.0, 0.6, 1e8
+        ("relu3_2", "relu4_2"), _FIVE, (0.146, 0.487, 0.343, 0.021, 0.003), 0.12, 1.0, 0.6
     ),
     # Gatys et al. 2016: relu4_2, five style layers of 1/5, alpha / beta = 1e-3.
-    "gatys": _LossDefaults(("relu4_2",), _FIVE, (0.2,) * 5, 1.0, 1000.0, 0.0, 1e-3),
+    "gatys": _LossDefaults(("relu4_2",), _FIVE, (0.2,) * 5, 1.0, 1000.0, 0.0),
     # Johnson et al. 2016 with Oxford's activations.
-    "johnson": _LossDefaults(("relu3_3",), _FIVE, (0.2,) * 5, 1.0, 1.0, 0.0, 1.0),
-    "tutorial": _LossDefaults(("relu4_2",), _FIVE, (1.0, 0.8, 0.5, 0.3, 0.1), 1e3, 1e-2, 0.0, 1e-3),
+    "johnson": _LossDefaults(("relu3_3",), _FIVE, (0.2,) * 5, 1.0, 1.0, 0.0),
+    "tutorial": _LossDefaults(("relu4_2",), _FIVE, (1.0, 0.8, 0.5, 0.3, 0.1), 1e3, 1e-2, 0.0),
 }
 
 
@@ -168,7 +166,9 @@ class PaintConfig(BaseModel):
     # The optimisation.
     optimizer: Optimizer = Field("lbfgs", description="lbfgs (far the fastest), adam, or sgd.")
     learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        None, description="For adam and sgd, on the 0-255 scale; adam's default is 5."
+        None,
+        description="For adam and sgd, on the 0-255 scale. Left out: 5 for adam; for sgd what"
+        " makes the first step half a level a pixel.",
     )
     decay: Annotated[float, Field(gt=0, le=1)] = Field(
         1.0, description="Factor on the learning rate after every --decay-steps steps."
@@ -237,14 +237,9 @@ class PaintConfig(BaseModel):
             "content_weight": _first(self.content_weight, defaults.content_weight),
             "style_weight": _first(self.style_weight, defaults.style_weight),
             "tv_weight": _first(self.tv_weight, defaults.tv_weight),
-            "learning_rate": self._resolve_learning_rate(defaults),
+            "learning_rate": self.learning_rate or (5.0 if self.optimizer == "adam" else None),
         }
         return PaintConfig(**(self.model_dump() | resolved))
-
-    def _resolve_learning_rate(self, defaults: _LossDefaults) -> float | None:
-        if self.learning_rate is not None or self.optimizer == "lbfgs":
-            return self.learning_rate
-        return 5.0 if self.optimizer == "adam" else defaults.sgd_learning_rate
 
     def to_dict(self) -> dict[str, Any]:
         """Settings that differ from the defaults, ready for JSON."""
@@ -269,6 +264,8 @@ def parse_blend(text: str) -> dict[str, float]:
             shares[name] = float(share) if share else 1.0
         except ValueError:
             raise ConfigError(f"The share of {name!r} is not a number: {share!r}.") from None
+        if text.count(name) > 1:
+            raise ConfigError(f"The start {name!r} is named twice in {text!r}.")
         if not 0 < shares[name] < float("inf"):
             raise ConfigError(f"The share of {name!r} must be positive, not {share}.")
     total = sum(shares.values())

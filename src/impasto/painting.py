@@ -117,6 +117,8 @@ def paint(
         solver = build_solver(config, resize(picture, size).to(content))
         sitting = _Sitting(index, plan, clock, solver, objective, content, config)
         first = sitting.restore(state) if state and index == state.scale else 0
+        if first == steps and index + 1 == len(plan):
+            yield sitting.report(steps, objective(sitting.picture), "", last=True)
         for step in range(first + 1, steps + 1):
             evaluation = solver.step(sitting.objective)
             note, stuck = sitting.judge()
@@ -130,13 +132,10 @@ def build_solver(config: PaintConfig, image: Tensor) -> Solver:
     """The solver that the settings ask for, at the start of a scale."""
     if config.optimizer == "lbfgs":
         return LBFGS(image, history=config.history)
-    make = Adam if config.optimizer == "adam" else SGD
-    return make(
-        image,
-        learning_rate=config.learning_rate or 1.0,
-        decay=config.decay,
-        decay_steps=config.decay_steps,
-    )
+    rate, decay, decay_steps = config.learning_rate, config.decay, config.decay_steps
+    if config.optimizer == "adam":
+        return Adam(image, learning_rate=rate or 5.0, decay=decay, decay_steps=decay_steps)
+    return SGD(image, learning_rate=rate, decay=decay, decay_steps=decay_steps)
 
 
 def make_start(

@@ -101,10 +101,12 @@ def plan_painting(config: PaintConfig, photograph: Size) -> list[Scale]:
 
 
 def trim_border(image: Tensor, share: float) -> Tensor:
-    """Cut `share` of the long side off each border, but never more than a third of a side."""
+    """Cut `share` of the long side off each border; a third of each side, or 16 px, stays."""
     height, width = image.shape[-2:]
     cut = round(share * max(height, width))
-    rows, columns = min(cut, height // 3), min(cut, width // 3)
+    rows, columns = (
+        max(0, min(cut, side // 3, (side - SMALLEST_SIDE) // 2)) for side in (height, width)
+    )
     return image[..., rows : height - rows, columns : width - columns]
 
 

@@ -243,22 +243,26 @@ class SGD:
     Args:
         image: Where to start, shape (1, 3, H, W), in [0, 1].
         learning_rate: On the 0-255 scale: a gradient of 1 per level moves a pixel by so many
-            levels. Its right size depends on the loss.
+            levels. Its right size depends on the loss and on the number of pixels; None takes
+            the one with which the first step moves a pixel by `first_step` on average.
         decay: Factor on the learning rate, applied after every `decay_steps` steps.
         decay_steps: See `decay`.
+        first_step: In parts of 255, for a learning rate of None.
     """
 
     def __init__(
         self,
         image: Tensor,
         *,
-        learning_rate: float = 100.0,
+        learning_rate: float | None = 100.0,
         decay: float = 0.96,
         decay_steps: int = 1,
+        first_step: float = 0.5,
     ) -> None:
         self.image = image
         self.trouble = ""
-        self._rate = _Rate(learning_rate, decay, decay_steps)
+        self._first_step = first_step
+        self._rate = _Rate(learning_rate or 0.0, decay, decay_steps)
 
     def step(self, evaluate: Evaluate) -> Evaluation:
         """Move once; see `Solver.step`. The evaluation is of the picture before the move."""
@@ -267,6 +271,9 @@ class SGD:
         if self.trouble:
             self._rate.reduce()
             return now
+        if not self._rate.start:
+            size = float(now.gradient.abs().mean())
+            self._rate.start = self._first_step * LEVELS / max(size, 1e-30)
         # Once for the gradient per level, once more from levels back to [0, 1].
         rate = self._rate.advance() / LEVELS**2
         self.image = (self.image - rate * now.gradient).clamp_(0, 1)
@@ -285,21 +292,21 @@ class _Rate:
     """A learning rate that falls by a factor every so many steps."""
 
     def __init__(self, start: float, decay: float, decay_steps: int) -> None:
-        self._start, self._decay, self._decay_steps = start, decay, decay_steps
+        self.start, self._decay, self._decay_steps = start, decay, decay_steps
         self.count = 0
 
     def advance(self) -> float:
         """Count a step and return the rate that it takes."""
-        rate: float = self._start * self._decay ** (self.count // self._decay_steps)
+        rate: float = self.start * self._decay ** (self.count // self._decay_steps)
         self.count += 1
         return rate
 
     def reduce(self) -> None:
         """Go on ten times more carefully."""
-        self._start /= 10
+        self.start /= 10
 
     def state(self) -> Tensor:
-        return torch.tensor([self._start, self.count], dtype=torch.float64)
+        return torch.tensor([self.start, self.count], dtype=torch.float64)
 
     def restore(self, state: Tensor) -> None:
-        self._start, self.count = float(state[0]), int(state[1])
+        self.start, self.count = float(state[0]), int(state[1])

@@ -139,11 +139,13 @@ def open_painter(running: RunningOptions, report: Report) -> "Painter":
     import torch
 
     from impasto.api import Painter
+    from impasto.devices import keep_freed_memory
 
     if running.threads is not None:
         if running.threads < 1:
             raise ConfigError(f"--threads must be at least 1, not {running.threads}.")
         torch.set_num_threads(running.threads)
+    keep_freed_memory()
     return Painter(
         device=running.device,
         # A path of one part would be taken for the name of weights.
