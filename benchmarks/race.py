@@ -67,6 +67,12 @@ def race(
         "impasto, same objective, standard": (
             _impasto(photo, style, folder / "same.png", size, "standard", REFERENCE), repeats
         ),
+        "impasto, same objective, 25 + 50 steps": (
+            _impasto(
+                photo, style, folder / "same-long.png", size, "draft",
+                REFERENCE.model_copy(update={"steps": (25, 50)}),
+            ), repeats
+        ),
         "impasto, same objective, draft": (
             _impasto(photo, style, folder / "same-draft.png", size, "draft", REFERENCE), repeats
         ),

@@ -422,7 +422,7 @@ def test_a_painting_that_would_not_fit_is_refused_with_advice(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     config = PaintConfig(size=4096)
-    monkeypatch.setattr(api, "measure_free_memory", lambda _: 2**31)
+    monkeypatch.setattr(api, "measure_free_memory", lambda _: 3 * 2**29)
     with pytest.raises(MemoryBudgetError, match=r"GiB are free; choose --size \d+ or less") as why:
         painter.prepare(photo_array, [photo_array], config)
     advised = int(str(why.value).split("--size ")[1].split()[0])

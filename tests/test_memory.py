@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impasto.config import PRESETS, PaintConfig
-from impasto.memory import estimate_memory, suggest_size
+from impasto.errors import ConfigError
+from impasto.memory import (
+    choose_tile,
+    estimate_memory,
+    limit_history,
+    parse_bytes,
+    suggest_size,
+)
 
 PHOTOGRAPH = (1200, 1600)
 GIB = 2**30
@@ -73,7 +80,9 @@ def test_the_advice_fits(
     budget = int(gib * GIB)
 
     def needed(side: int) -> int:
-        return estimate(precision=precision, size=side, preset=preset, pooling=pooling)
+        smaller = PaintConfig(size=side, preset=preset, pooling=pooling)
+        tile = choose_tile(smaller, PHOTOGRAPH, precision, budget)
+        return estimate_memory(smaller, PHOTOGRAPH, precision, tile)
 
     advice = suggest_size(config, PHOTOGRAPH, precision, budget)
     assert advice % 64 == 0
@@ -92,4 +101,53 @@ def test_no_advice_where_nothing_fits() -> None:
 def test_advice_for_the_size_of_the_photograph() -> None:
     config = PaintConfig(size="photo")
     assert suggest_size(config, PHOTOGRAPH, torch.float32, 1000 * GIB) == 1600
-    assert 0 < suggest_size(config, PHOTOGRAPH, torch.float32, 3 * GIB) < 1600
+    assert 0 < suggest_size(config, PHOTOGRAPH, torch.float32, GIB) < 1600
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("4GiB", 4 * GIB),
+        ("900 MB", 900 * 10**6),
+        ("1.5g", 15 * 10**8),
+        ("2Gi", 2 * GIB),
+        ("77", 77),
+    ],
+)
+def test_amounts_are_read(text: str, wanted: int) -> None:
+    assert parse_bytes(text) == wanted
+
+
+@pytest.mark.parametrize("text", ["", "much", "-4GB", "0", "4TBs", "4 Gi B x", "1e9"])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="no amount of memory"):
+        parse_bytes(text)
+
+
+def test_tiles_are_as_large_as_the_budget_allows() -> None:
+    config = PaintConfig(size=2048)
+    tiles = []
+    for gib in (1, 2, 3, 4, 100):
+        budget = gib * GIB
+        tile = choose_tile(config, PHOTOGRAPH, torch.bfloat16, budget)
+        if gib > 1:
+            assert estimate_memory(config, PHOTOGRAPH, torch.bfloat16, tile) <= budget
+        tiles.append(tile or 10**6)
+    assert tiles == sorted(tiles)
+    assert tiles[0] < 2048
+    assert tiles[-1] == 10**6
+
+
+def test_a_print_fits_where_the_whole_does_not() -> None:
+    config, photograph = PaintConfig(size=4096), (3072, 4096)
+    assert estimate_memory(config, photograph, torch.bfloat16) > 16 * GIB
+    tile = choose_tile(config, photograph, torch.bfloat16, 4 * GIB)
+    assert tile is not None
+    assert estimate_memory(config, photograph, torch.bfloat16, tile) <= 4 * GIB
+
+
+def test_many_pairs_are_for_small_pictures() -> None:
+    assert limit_history(20, 10**6, None) == 20
+    assert limit_history(20, 10**7, 512) == 4
+    assert limit_history(2, 10**7, 512) == 2
+    assert limit_history(20, 10**8, 512) == 1

@@ -55,6 +55,12 @@ class Altered:
             return found
         return {name: self._alter(x, self.precision) for name, x in found.items()}
 
+    def stride(self, layer: str) -> int:
+        return self._encoder.stride(layer)
+
+    def reach(self, layer: str) -> int:
+        return self._encoder.reach(layer)
+
     @property
     def precision(self) -> torch.dtype:
         return self._encoder.precision
@@ -446,6 +452,26 @@ def test_resuming_from_the_last_step_gives_the_finished_picture(
     assert [event.done for event in again] == [True]
     assert torch.equal(again[0].picture(), last.picture())
     assert again[0].loss == pytest.approx(last.loss)
+
+
+def test_tiles_paint_the_same_picture(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
+    whole = run(photo, style, vgg19, size=160, steps=(4,))
+    given = {"size": 160, "scales": 1, "steps": (4,)}
+    tiled = list(paint(photo, [style], vgg19, PaintConfig(**given), tile=64))
+    assert [event.step for event in tiled] == [1, 2, 3, 4]
+    assert tiled[-1].loss == pytest.approx(whole[-1].loss, rel=1e-3)
+    assert (tiled[-1].picture() - whole[-1].picture()).abs().max() < 1 / 255
+
+
+def test_trouble_in_tiles_is_answered_in_float32(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
+    half = Altered(
+        vgg19.with_precision(torch.bfloat16),
+        lambda x, precision: x if precision == torch.float32 else x * torch.nan,
+    )
+    config = PaintConfig(size=96, scales=1, steps=(3,))
+    events = list(paint(photo, [style], half, config, tile=64))
+    assert "float32" in events[0].note
+    assert events[-1].loss == events[-1].loss, "a number again"
 
 
 def test_faults_count_only_in_a_row(photo: Tensor, style: Tensor, vgg19: VGG) -> None:

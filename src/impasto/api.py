@@ -12,7 +12,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from impasto.devices import Choice, choose_device, choose_precision, measure_fre
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImageError, MemoryBudgetError
 from impasto.images import Picture, Source
-from impasto.memory import estimate_memory, suggest_size
+from impasto.memory import choose_tile, estimate_memory, suggest_size
 from impasto.objective import check_layers
 from impasto.painting import PaintState, Progress
 from impasto.painting import paint as run_engine
@@ -91,6 +91,7 @@ class Job:
         config: The settings.
         start: Picture to start from, if any.
         painter: Who paints it.
+        tile: Side of the tiles in px that the memory asks for; None if it needs none.
     """
 
     photo: Picture
@@ -98,6 +99,7 @@ class Job:
     config: PaintConfig
     start: Picture | None
     painter: "Painter"
+    tile: int | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -120,6 +122,7 @@ class Job:
             self.config,
             start=None if self.start is None else _flatten(self.start),
             state=state,
+            tile=self.tile,
         )
 
     def collect(self, progress: Progress) -> Painting:
@@ -153,6 +156,8 @@ class Painter:
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         weights_file: Weights of one's own in place of the published ones.
         offline: Never download anything.
+        memory: Bytes that a painting may take; by default what is free. Larger pictures are
+            evaluated in tiles, with the same result up to rounding.
         max_pixels: Largest picture that is decoded.
         on_download: Called as (name, bytes done, bytes in all) while weights are fetched.
 
@@ -166,12 +171,14 @@ class Painter:
         device: str = "auto",
         weights_file: Path | None = None,
         offline: bool = False,
+        memory: int | None = None,
         max_pixels: int = images.DEFAULT_MAX_PIXELS,
         on_download: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self.choice: Choice = choose_device(device)
         self.custom_weights = None if weights_file is None else Path(weights_file)
         self._offline = offline
+        self._memory = memory
         self._max_pixels = max_pixels
         self._on_download = on_download
         self._encoders: dict[tuple[object, ...], VGG] = {}
@@ -205,7 +212,7 @@ class Painter:
             styles: Style pictures, or names from the gallery such as "mosaic".
             config: Settings; the defaults if left out.
             start: Picture to start from, for `init="file"`.
-            check_memory: Refuse what would not fit into the free memory.
+            check_memory: Choose tiles that fit the memory, and refuse what fits in none.
 
         Raises:
             ConfigError: If the settings do not fit the network or the pictures.
@@ -223,9 +230,8 @@ class Painter:
         )
         _check_job(job)
         check_layers(self.load_encoder(config), config.resolve())
-        if check_memory:
-            self._check_memory(config, loaded)
-        return job
+        tile = self._choose_tile(config, loaded) if check_memory else None
+        return replace(job, tile=tile)
 
     def load_encoder(self, config: PaintConfig) -> VGG:
         """The network that the settings ask for, loaded once.
@@ -256,17 +262,22 @@ class Painter:
             return source
         return images.load(source, max_pixels=self._max_pixels)
 
-    def _check_memory(self, config: PaintConfig, photo: Picture) -> None:
+    def _choose_tile(self, config: PaintConfig, photo: Picture) -> int | None:
         precision = choose_precision(config.precision, self.device)
-        needed = estimate_memory(config, photo.size, precision)
         free = measure_free_memory(self.device)
-        if free is None or needed <= free:
-            return
-        fitting = suggest_size(config, photo.size, precision, free)
+        budget = self._memory or free
+        if budget is None:
+            return None
+        tile = choose_tile(config, photo.size, precision, budget)
+        needed = estimate_memory(config, photo.size, precision, tile)
+        if needed <= budget:
+            return tile
+        fitting = suggest_size(config, photo.size, precision, budget)
         advice = f"choose --size {fitting} or less" if fitting else "close other programs"
+        there = "are allowed" if self._memory else "are free"
         raise MemoryBudgetError(
-            f"This painting needs about {needed / 2**30:.1f} GiB of memory and"
-            f" {free / 2**30:.1f} GiB are free; {advice}."
+            f"This painting needs about {needed / 2**30:.1f} GiB of memory even in tiles, and"
+            f" {budget / 2**30:.1f} GiB {there}; {advice}."
         )
 
 

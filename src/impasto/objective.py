@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -88,6 +88,11 @@ class Objective:
                 loss = form.style(moments[layer], self.style[layer], positions[layer])
                 style = style + loss * (weight * (config.style_weight or 0.0))
         return {"content": content, "style": style, "tv": slopes * (config.tv_weight or 0.0)}
+
+    def in_float32(self) -> "Objective":
+        """The same objective with a network that computes in float32."""
+        content = {layer: seen.float() for layer, seen in self.content.items()}
+        return replace(self, encoder=self.encoder.with_precision(torch.float32), content=content)
 
     @functools.cached_property
     def content_factors(self) -> dict[str, float]:

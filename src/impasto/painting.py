@@ -6,7 +6,7 @@ the same events; none of them has a loop of its own.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -15,9 +15,11 @@ from impasto.color import match_colors, take_colors
 from impasto.config import PaintConfig, parse_blend
 from impasto.encoders import Encoder
 from impasto.errors import ConfigError, NumericalError, ShapeError
+from impasto.memory import limit_history
 from impasto.objective import Objective, build_objective
 from impasto.pyramid import Scale, Size, cover, plan_painting, resize, trim_border
 from impasto.solvers import LBFGS, SGD, Adam, Evaluation, Solver
+from impasto.tiles import TiledObjective, build_tiled_objective
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ def paint(
     *,
     start: Tensor | None = None,
     state: PaintState | None = None,
+    tile: int | None = None,
 ) -> Iterator[Progress]:
     """Paint a photograph in the manner of one or several pictures.
 
@@ -94,6 +97,7 @@ def paint(
         config: All settings.
         start: Picture to start from, for `init="file"`; any size.
         state: Snapshot of an interrupted run with the same arguments.
+        tile: Side of the tiles in px in which larger scales are evaluated; None for no tiles.
 
     Yields:
         An event after each step. The last one has `done` set and holds the finished picture.
@@ -113,8 +117,12 @@ def paint(
     picture = state.image if state else make_start(content, styles, config, plan[0].size, start)
     for index in range(state.scale if state else 0, len(plan)):
         size, steps = plan[index]
-        objective = build_objective(encoder, config, content, styles, size)
-        solver = build_solver(config, resize(picture, size).to(content))
+        objective: Objective | TiledObjective
+        if tile is None or max(size) <= tile:
+            objective = build_objective(encoder, config, content, styles, size)
+        else:
+            objective = build_tiled_objective(encoder, config, content, styles, size, tile)
+        solver = build_solver(config, resize(picture, size).to(content), tile)
         sitting = _Sitting(index, plan, clock, solver, objective, content, config)
         first = sitting.restore(state) if state and index == state.scale else 0
         if first == steps and index + 1 == len(plan):
@@ -128,10 +136,11 @@ def paint(
         encoder, picture = sitting.objective.encoder, sitting.picture
 
 
-def build_solver(config: PaintConfig, image: Tensor) -> Solver:
+def build_solver(config: PaintConfig, image: Tensor, tile: int | None = None) -> Solver:
     """The solver that the settings ask for, at the start of a scale."""
     if config.optimizer == "lbfgs":
-        return LBFGS(image, history=config.history)
+        pixels = image.shape[-2] * image.shape[-1]
+        return LBFGS(image, history=limit_history(config.history, pixels, tile))
     rate, decay, decay_steps = config.learning_rate, config.decay, config.decay_steps
     if config.optimizer == "adam":
         return Adam(image, learning_rate=rate or 5.0, decay=decay, decay_steps=decay_steps)
@@ -187,7 +196,7 @@ class _Sitting:
         plan: Sequence[Scale],
         clock: "_Clock",
         solver: Solver,
-        objective: Objective,
+        objective: Objective | TiledObjective,
         content: Tensor,
         config: PaintConfig,
     ) -> None:
@@ -255,9 +264,7 @@ class _Sitting:
     def _answer_not_finite(self) -> str:
         encoder = self.objective.encoder
         if encoder.precision != torch.float32:
-            content = {layer: seen.float() for layer, seen in self.objective.content.items()}
-            precise = encoder.with_precision(torch.float32)
-            self.objective = replace(self.objective, encoder=precise, content=content)
+            self.objective = self.objective.in_float32()
             # Curvature measured in half precision is not to be trusted either.
             self._solver.restore({} if isinstance(self._solver, LBFGS) else self._solver.state())
             return "the loss was not finite in half precision; going on in float32"

@@ -8,7 +8,7 @@ Loss and gradient are those of the whole picture, up to rounding.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -92,6 +92,15 @@ class TiledObjective:
             tile.cut(gradient).add_(self._differentiate(image, tile, known))
         values = {name: term.item() for name, term in terms.items()}
         return Evaluation(total.item(), gradient, values)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The network that looks."""
+        return self.whole.encoder
+
+    def in_float32(self) -> "TiledObjective":
+        """The same objective with a network that computes in float32."""
+        return replace(self, whole=self.whole.in_float32())
 
     def _add_up(self, image: Tensor) -> dict[str, Tensor]:
         """First pass: the sums over all positions."""

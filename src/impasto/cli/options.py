@@ -209,6 +209,15 @@ class RunningOptions:
     threads: Annotated[
         int | None, _in(_RUNNING, "Processor threads; by default one a core.", metavar="N")
     ] = None
+    memory: Annotated[
+        str | None,
+        _in(
+            _RUNNING,
+            "Most memory to take, such as 4GiB or 900MB; by default what is free. Larger pictures"
+            " are painted in tiles, exactly.",
+            metavar="SIZE",
+        ),
+    ] = None
     weights: Annotated[
         str | None,
         _in(_RUNNING, "Weights of your own: .safetensors, .pth or .pt.", metavar="FILE"),

@@ -140,6 +140,7 @@ def open_painter(running: RunningOptions, report: Report) -> "Painter":
 
     from impasto.api import Painter
     from impasto.devices import keep_freed_memory
+    from impasto.memory import parse_bytes
 
     if running.threads is not None:
         if running.threads < 1:
@@ -148,6 +149,7 @@ def open_painter(running: RunningOptions, report: Report) -> "Painter":
     keep_freed_memory()
     return Painter(
         device=running.device,
+        memory=None if running.memory is None else parse_bytes(running.memory),
         # A path of one part would be taken for the name of weights.
         weights_file=Path(running.weights).absolute() if running.weights else None,
         offline=running.offline,

@@ -6,12 +6,13 @@ convolution before it, which is exact for a frozen network.
 """
 
 import copy
-from collections.abc import Iterable, Mapping
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from impasto.errors import ConfigError, ShapeError, WeightsError
 
@@ -159,14 +160,18 @@ class VGG(nn.Module):
         return other
 
     def _run(self, x: Tensor, wanted: set[str]) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
-        for name in self.layers:
-            x = self._pool(x) if name.startswith("pool") else self._convolve(x, name)
-            if name in wanted:
-                found[name] = x
-            if len(found) == len(wanted):
-                break
-        return found
+        names = [name for name in self.layers if name in wanted]
+        if torch.is_grad_enabled() and x.requires_grad:
+            found = _Trunk.apply(x, self, names)  # type: ignore[no-untyped-call]
+            return dict(zip(names, found, strict=True))
+        return {step.name: step.after for step in self.walk(x, names) if step.name in wanted}
+
+    def walk(self, x: Tensor, names: Sequence[str]) -> Iterator["_Step"]:
+        """Compute layer after layer, as deep as the last of `names`."""
+        for name in self.layers[: self.layers.index(names[-1]) + 1] if names else ():
+            step = self._pool(x, name) if name.startswith("pool") else self._convolve(x, name)
+            yield step
+            x = step.after
 
     def _normalise(self, image: Tensor) -> Tensor:
         weight = self.relu1_1_weight
@@ -175,18 +180,96 @@ class VGG(nn.Module):
         # Padding follows normalisation: a zero there is the mean colour, as in training.
         return F.pad(x, (1, 1, 1, 1), "replicate") if self.padding == "replicate" else x
 
-    def _convolve(self, x: Tensor, name: str) -> Tensor:
+    def _convolve(self, x: Tensor, name: str) -> "_Step":
         padding = 0 if name == "relu1_1" and self.padding == "replicate" else 1
         weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
-        return F.relu_(F.conv2d(x, weight, bias, padding=padding))
+        after = F.relu_(F.conv2d(x, weight, bias, padding=padding))
 
-    def _pool(self, x: Tensor) -> Tensor:
+        def pull(slope: Tensor) -> Tensor:
+            # In place: fetching fresh memory takes longer than the arithmetic.
+            torch.ops.aten.threshold_backward.grad_input(slope, after, 0, grad_input=slope)
+            pulled: Tensor = torch.ops.aten.convolution_backward(
+                slope, x, weight, None, (1, 1), (padding, padding), (1, 1), False, (0, 0), 1,
+                (True, False, False),
+            )[0]  # fmt: skip
+            return pulled
+
+        return _Step(name, after, pull)
+
+    def _pool(self, x: Tensor, name: str) -> "_Step":
         if self.pooling == "max":
-            return F.max_pool2d(x, 2)
+            after, places = F.max_pool2d(x, 2, return_indices=True)
+
+            def pull(slope: Tensor) -> Tensor:
+                pulled: Tensor = torch.ops.aten.max_pool2d_with_indices_backward(
+                    slope, x, (2, 2), (2, 2), (0, 0), (1, 1), False, places
+                )
+                return pulled
+
+            return _Step(name, after, pull)
         if self.pooling == "average":
-            return F.avg_pool2d(x, 2) * self.gain
+            after = F.avg_pool2d(x, 2).mul_(self.gain)
+            return _Step(name, after, lambda slope: _spread(slope.mul_(self.gain), x))
         # The small constant keeps the square root's slope finite where nothing is active.
-        return (F.avg_pool2d(x.square(), 2) + 1e-8).sqrt() * self.gain
+        root = (F.avg_pool2d(x.square(), 2) + 1e-8).sqrt_()
+        return _Step(
+            name,
+            root * self.gain,
+            lambda slope: _spread(slope.mul_(self.gain).div_(root), x).mul_(x),
+        )
+
+
+class _Step(NamedTuple):
+    """One layer: its activations, and how a slope by them is pulled back to what was before.
+
+    `pull` may overwrite the slope that it is given.
+    """
+
+    name: str
+    after: Tensor
+    pull: Callable[[Tensor], Tensor]
+
+
+class _Trunk(torch.autograd.Function):
+    """All layers as one step of autograd, pulled back in place and freed on the way.
+
+    Autograd by itself would allocate each ReLU's slope and each sum of slopes anew, which for
+    large activations takes as long as a third of the convolutions.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, encoder: VGG, names: list[str]) -> tuple[Tensor, ...]:
+        ctx.names = names
+        ctx.steps = list(encoder.walk(x, names))
+        found = {step.name: step.after for step in ctx.steps}
+        # Aliases: what autograd returns must not be what the context holds, or both would
+        # keep each other alive.
+        return tuple(found[name].view_as(found[name]) for name in names)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *slopes: Tensor | None) -> tuple[Tensor | None, None, None]:
+        by_name = dict(zip(ctx.names, slopes, strict=True))
+        slope: Tensor | None = None
+        while ctx.steps:
+            step = ctx.steps.pop()
+            own = by_name.get(step.name)
+            if own is not None and slope is not None:
+                slope.add_(own)
+            elif own is not None:
+                # A copy, for it is overwritten and may be the caller's.
+                slope = own.clone(memory_format=torch.channels_last)
+            if slope is not None:
+                slope = step.pull(slope)
+        return slope, None, None
+
+
+def _spread(slope: Tensor, before: Tensor) -> Tensor:
+    """Backward pass of 2 x 2 average pooling."""
+    spread: Tensor = torch.ops.aten.avg_pool2d_backward(
+        slope, before, (2, 2), (2, 2), (0, 0), False, True, None
+    )
+    return spread
 
 
 def smallest_side(layers: Iterable[str]) -> int:
