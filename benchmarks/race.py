@@ -67,10 +67,10 @@ def race(
         "impasto, same objective, standard": (
             _impasto(photo, style, folder / "same.png", size, "standard", REFERENCE), repeats
         ),
-        "impasto, same objective, 25 + 50 steps": (
+        "impasto, same objective, details first": (
             _impasto(
                 photo, style, folder / "same-long.png", size, "draft",
-                REFERENCE.model_copy(update={"steps": (25, 50)}),
+                REFERENCE.model_copy(update={"steps": (15, 30), "detail_steps": 25}),
             ), repeats
         ),
         "impasto, same objective, draft": (

@@ -1,6 +1,5 @@
 """Start-up of the command line, against a bare interpreter, and memory of whole runs."""
 
-import resource
 import statistics
 import subprocess
 import sys
@@ -53,8 +52,3 @@ def measure_memory(
             {"size": size, "peak GiB": peak / 2**30, "seconds": time.perf_counter() - began}
         )
     return rows
-
-
-def measure_own_peak() -> int:
-    """Peak resident memory of this process in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -454,6 +454,31 @@ def test_resuming_from_the_last_step_gives_the_finished_picture(
     assert again[0].loss == pytest.approx(last.loss)
 
 
+def test_details_come_first_and_only_at_later_sizes(
+    photo: Tensor, style: Tensor, vgg19: VGG
+) -> None:
+    events = run(photo, style, vgg19, size=96, scales=2, steps=(2, 2), detail_steps=3)
+    assert [(event.scale, event.steps) for event in events] == [(0, 2)] * 2 + [(1, 5)] * 5
+    assert [event.terms["content"] > 0 for event in events] == [True] * 2 + [False] * 3 + [True] * 2
+    assert events[4].loss < events[2].loss, "the details improve"
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("stop", [3, 5, 6])
+def test_details_are_resumed_to_the_same_picture(
+    photo: Tensor, style: Tensor, vgg19: VGG, optimizer: str, stop: int
+) -> None:
+    given = {
+        "size": 96, "scales": 2, "steps": (2, 3), "detail_steps": 3, "optimizer": optimizer
+    }  # fmt: skip
+    events, states = [], []
+    for event in paint(photo, [style], vgg19, PaintConfig(**given)):
+        events.append(event)
+        states.append(event.state())
+    again = list(paint(photo, [style], vgg19, PaintConfig(**given), state=states[stop - 1]))
+    assert torch.equal(again[-1].picture(), events[-1].picture())
+
+
 def test_tiles_paint_the_same_picture(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
     whole = run(photo, style, vgg19, size=160, steps=(4,))
     given = {"size": 160, "scales": 1, "steps": (4,)}

@@ -89,6 +89,11 @@ class Objective:
                 style = style + loss * (weight * (config.style_weight or 0.0))
         return {"content": content, "style": style, "tv": slopes * (config.tv_weight or 0.0)}
 
+    def of_details(self) -> "Objective":
+        """Only what the fine layers say of style, those with at most four px a position."""
+        fine = {k: v for k, v in self.style.items() if self.encoder.stride(k) <= 4}
+        return replace(self, content={}, style=fine)
+
     def in_float32(self) -> "Objective":
         """The same objective with a network that computes in float32."""
         content = {layer: seen.float() for layer, seen in self.content.items()}

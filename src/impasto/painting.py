@@ -128,6 +128,7 @@ def paint(
         if first == steps and index + 1 == len(plan):
             yield sitting.report(steps, objective(sitting.picture), "", last=True)
         for step in range(first + 1, steps + 1):
+            sitting.look(step)
             evaluation = solver.step(sitting.objective)
             note, stuck = sitting.judge()
             yield sitting.report(step, evaluation, note, last=stuck or step == steps)
@@ -201,6 +202,8 @@ class _Sitting:
         config: PaintConfig,
     ) -> None:
         self.objective = objective
+        self._whole = objective
+        self._detail_steps = config.detail_steps if index else 0
         self._index, self._plan, self._clock = index, plan, clock
         self._solver, self._content, self._config = solver, content, config
         self._average: Tensor | None = None
@@ -217,6 +220,16 @@ class _Sitting:
         if state.average is not None:
             self._average = state.average.to(self._content)
         return state.step
+
+    def look(self, step: int) -> None:
+        """Choose what the next step looks at: details first, then the whole objective."""
+        if step <= self._detail_steps:
+            if self.objective is self._whole:
+                self.objective = self._whole.of_details()
+        elif step == self._detail_steps + 1 and self._detail_steps:
+            self.objective = self._whole
+            # What was learnt of the slopes of another objective does not hold for this one.
+            self._solver.restore({} if isinstance(self._solver, LBFGS) else self._solver.state())
 
     def judge(self) -> tuple[str, bool]:
         """Count the last step; returns (what the user should know, whether to end the scale)."""
@@ -264,6 +277,7 @@ class _Sitting:
     def _answer_not_finite(self) -> str:
         encoder = self.objective.encoder
         if encoder.precision != torch.float32:
+            self._whole = self._whole.in_float32()
             self.objective = self.objective.in_float32()
             # Curvature measured in half precision is not to be trusted either.
             self._solver.restore({} if isinstance(self._solver, LBFGS) else self._solver.state())

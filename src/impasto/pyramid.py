@@ -96,7 +96,8 @@ def plan_painting(config: PaintConfig, photograph: Size) -> list[Scale]:
     if steps[-1] == 0:
         raise ConfigError("The last scale has no steps; give it at least one.")
     return [
-        Scale(fit_size(photograph, side), count) for side, count in zip(sides, steps, strict=True)
+        Scale(fit_size(photograph, side), count + (config.detail_steps if index else 0))
+        for index, (side, count) in enumerate(zip(sides, steps, strict=True))
     ]
 
 

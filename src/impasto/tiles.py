@@ -98,6 +98,10 @@ class TiledObjective:
         """The network that looks."""
         return self.whole.encoder
 
+    def of_details(self) -> "TiledObjective":
+        """Only what the fine layers say of style; see `Objective.of_details`."""
+        return replace(self, whole=self.whole.of_details())
+
     def in_float32(self) -> "TiledObjective":
         """The same objective with a network that computes in float32."""
         return replace(self, whole=self.whole.in_float32())

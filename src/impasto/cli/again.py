@@ -238,8 +238,12 @@ def _is_deep(output: OutputOptions) -> bool:
 
 
 def _print_command(commission: Commission, weights: str | None) -> None:
+    from impasto import gallery
+
     words = ["impasto", "paint"]
-    words += [shlex.quote(source) for source in (commission.photo, *commission.styles)]
+    shipped = {str(gallery.picture_path(name)): name for name in gallery.STYLES}
+    styles = [shipped.get(style, style) for style in commission.styles]
+    words += [shlex.quote(source) for source in (commission.photo, *styles)]
     words += spell_options(commission.config.to_dict())
     for option, value in (("--init-file", commission.start), ("--weights", weights)):
         words += [option, shlex.quote(value)] if value else []
