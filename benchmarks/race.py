@@ -70,7 +70,7 @@ def race(
         "impasto, same objective, details first": (
             _impasto(
                 photo, style, folder / "same-long.png", size, "draft",
-                REFERENCE.model_copy(update={"steps": (15, 30), "detail_steps": 25}),
+                REFERENCE.model_copy(update={"steps": (12, 30), "detail_steps": 20}),
             ), repeats
         ),
         "impasto, same objective, draft": (
