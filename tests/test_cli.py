@@ -164,6 +164,11 @@ def test_paints_with_a_name_of_its_own(run, folder):
     assert not list(folder.glob("*.resume"))
 
 
+def test_a_folder_is_not_painted_into_a_picture(fails, folder):
+    message = fails(2, "paint", folder, "mosaic", "-o", folder / "out.png")
+    assert "name a folder" in message
+
+
 def test_paints_into_a_folder_in_another_format(run, folder):
     Path("there").mkdir()
     code, *_ = run("paint", "lake.jpg", "brush.png", *QUICK, "-o", "there", "--format", "tiff")

@@ -142,6 +142,9 @@ def _check_folder(source: Path, wanted: str | None) -> Path:
     folder = Path(wanted)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file; name a folder for the paintings of {source}.")
+    suffixes = {suffix for known in images.WRITABLE_FORMATS.values() for suffix in known}
+    if not folder.exists() and folder.suffix.lower() in suffixes:
+        raise ConfigError(f"{source} is a folder and {folder} a picture's name; name a folder.")
     if folder.exists() and folder.samefile(source):
         raise OutputError("The paintings need a folder of their own; name another with -o.")
     return folder
