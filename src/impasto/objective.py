@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from impasto.config import PaintConfig
-from impasto.encoders import Encoder
+from impasto.encoders import Encoder, describe_unknown_layer
 from impasto.errors import ConfigError
-from impasto.losses import LOSS_FORMS, squared_difference, sum_slopes
+from impasto.losses import LOSS_FORMS, squared_difference, total_variation
 from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize
 from impasto.solvers import Evaluation
 from impasto.statistics import Moments, blend_moments, collect_moments
@@ -55,8 +55,7 @@ class Objective:
         }
         moments = {layer: collect_moments(features[layer]) for layer in self.style}
         positions = {layer: features[layer][0, 0].numel() for layer in self.style}
-        slopes = sum_slopes(image, image.shape[-2], image.shape[-1]) / image.numel()
-        return self.weigh(differences, moments, positions, slopes)
+        return self.weigh(differences, moments, positions, total_variation(image))
 
     def weigh(
         self,
@@ -154,10 +153,7 @@ def check_layers(encoder: Encoder, config: PaintConfig) -> None:
     """Raise a ConfigError that names a layer which the encoder does not have."""
     for layer in (*(config.content_layers or ()), *(config.style_layers or ())):
         if layer not in encoder.layers:
-            raise ConfigError(
-                f"Unknown layer {layer!r} of {config.backbone}; its layers are"
-                f" {', '.join(encoder.layers)} (conv4_2 or block4_conv2 mean relu4_2)."
-            )
+            raise ConfigError(describe_unknown_layer(layer, config.backbone, encoder.layers))
 
 
 def select_content_layers(config: PaintConfig) -> list[str]:

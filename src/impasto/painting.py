@@ -229,7 +229,7 @@ class _Sitting:
         elif step == self._detail_steps + 1 and self._detail_steps:
             self.objective = self._whole
             # What was learnt of the slopes of another objective does not hold for this one.
-            self._solver.restore({} if isinstance(self._solver, LBFGS) else self._solver.state())
+            self._forget_curvature()
 
     def judge(self) -> tuple[str, bool]:
         """Count the last step; returns (what the user should know, whether to end the scale)."""
@@ -274,13 +274,17 @@ class _Sitting:
             average = self._average
             self._average = image if average is None else average.lerp(image, 1 - memory)
 
+    def _forget_curvature(self) -> None:
+        if isinstance(self._solver, LBFGS):
+            self._solver.restore({})
+
     def _answer_not_finite(self) -> str:
         encoder = self.objective.encoder
         if encoder.precision != torch.float32:
             self._whole = self._whole.in_float32()
             self.objective = self.objective.in_float32()
             # Curvature measured in half precision is not to be trusted either.
-            self._solver.restore({} if isinstance(self._solver, LBFGS) else self._solver.state())
+            self._forget_curvature()
             return "the loss was not finite in half precision; going on in float32"
         if self._failures >= 4:
             raise NumericalError(

@@ -27,3 +27,11 @@ class Encoder(Protocol):
 
     def with_precision(self, dtype: torch.dtype) -> "Encoder":
         """The same network computing in another number format."""
+
+
+def describe_unknown_layer(name: str, network: str, layers: Iterable[str]) -> str:
+    """One line that says which layers there are."""
+    return (
+        f"Unknown layer {name!r} of {network}; its layers are {', '.join(layers)}"
+        " (conv4_2 or block4_conv2 mean relu4_2)."
+    )

@@ -7,17 +7,16 @@ convolution before it, which is exact for a frozen network.
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from impasto.config import Padding, Pooling
+from impasto.encoders import describe_unknown_layer
 from impasto.errors import ConfigError, ShapeError, WeightsError
-
-Pooling = Literal["max", "average", "l2"]
-Padding = Literal["replicate", "zero"]
 
 #: Convolutions in each of the five blocks, and their channels.
 BLOCKS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -119,7 +118,9 @@ class VGG(nn.Module):
         """
         wanted = set(layers)
         if unknown := wanted.difference(self.layers):
-            raise ConfigError(describe_unknown_layer(sorted(unknown)[0], self.architecture))
+            raise ConfigError(
+                describe_unknown_layer(sorted(unknown)[0], self.architecture, self.layers)
+            )
         if image.ndim != 4 or image.shape[1] != 3:
             raise ShapeError(f"An image has shape (B, 3, H, W), not {tuple(image.shape)}.")
         if min(image.shape[-2:]) < (least := smallest_side(wanted)):
@@ -276,14 +277,6 @@ def smallest_side(layers: Iterable[str]) -> int:
     """Smallest picture side in pixels that leaves one position in the deepest of `layers`."""
     poolings = [int(name[4]) - (name.startswith("relu")) for name in layers]
     return 1 << max(poolings, default=0)
-
-
-def describe_unknown_layer(name: str, architecture: str) -> str:
-    """One line that says which layers there are."""
-    return (
-        f"Unknown layer {name!r} of {architecture}; its layers are "
-        f"{', '.join(list_layers(architecture))} (conv4_2 or block4_conv2 mean relu4_2)."
-    )
 
 
 def _require(value: str, choices: Iterable[str], what: str) -> None:
