@@ -8,7 +8,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.config import normalize_layers
-from impasto.encoders import vgg as module
 from impasto.encoders.vgg import (
     ARCHITECTURES,
     POOLING_GAIN,
@@ -154,13 +153,13 @@ def test_replicate_padding_leaves_no_frame_around_one_colour(random_state: State
 def test_nothing_is_computed_beyond_the_deepest_layer(
     layers: list[str], convolutions: int, small: VGG, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, original = [], F.conv2d
+    calls, original = [], VGG._convolve
 
-    def count(*args: object, **options: object) -> Tensor:
-        calls.append(args)
-        return original(*args, **options)  # type: ignore[arg-type]
+    def count(self: VGG, x: Tensor, name: str) -> object:
+        calls.append(name)
+        return original(self, x, name)
 
-    monkeypatch.setattr(module.F, "conv2d", count)
+    monkeypatch.setattr(VGG, "_convolve", count)
     assert set(small(draw(1, 3, 32, 32), layers)) == set(layers)
     # Without any layer wanted, one convolution would do no harm; more would be a waste.
     assert len(calls) <= max(convolutions, 1)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from impasto.config import Padding, Pooling
-from impasto.encoders import describe_unknown_layer
+from impasto.encoders import describe_unknown_layer, winograd
 from impasto.errors import ConfigError, ShapeError, WeightsError
 
 #: Convolutions in each of the five blocks, and their channels.
@@ -92,6 +92,7 @@ class VGG(nn.Module):
         self.pooling = pooling
         self.padding = padding
         self.gain = POOLING_GAIN[pooling] if pooling_gain else 1.0
+        self._kernels: dict[tuple[str, bool], Tensor] = {}
         mean, std = PREPROCESSING[preprocessing]
         self.mean: Tensor
         self.std: Tensor
@@ -154,6 +155,7 @@ class VGG(nn.Module):
         if dtype == self.precision:
             return self
         other = copy.copy(self)
+        other._kernels = {}
         other._buffers = {
             name: buffer if name in ("mean", "std") or buffer is None else buffer.to(dtype)
             for name, buffer in self._buffers.items()
@@ -184,11 +186,19 @@ class VGG(nn.Module):
     def _convolve(self, x: Tensor, name: str) -> "_Step":
         padding = 0 if name == "relu1_1" and self.padding == "replicate" else 1
         weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
-        after = F.relu_(F.conv2d(x, weight, bias, padding=padding))
+        winograd_pays = winograd.pays(weight)
+        if winograd_pays:
+            kernel = self._transform_kernel(name, weight, backward=False)
+            after = F.relu_(winograd.convolve(x, kernel).add_(bias.view(1, -1, 1, 1)))
+        else:
+            after = F.relu_(F.conv2d(x, weight, bias, padding=padding))
 
         def pull(slope: Tensor) -> Tensor:
             # In place: fetching fresh memory takes longer than the arithmetic.
             torch.ops.aten.threshold_backward.grad_input(slope, after, 0, grad_input=slope)
+            if winograd_pays:
+                kernel = self._transform_kernel(name, weight, backward=True)
+                return winograd.convolve(slope, kernel)
             pulled: Tensor = torch.ops.aten.convolution_backward(
                 slope, x, weight, None, (1, 1), (padding, padding), (1, 1), False, (0, 0), 1,
                 (True, False, False),
@@ -196,6 +206,14 @@ class VGG(nn.Module):
             return pulled
 
         return _Step(name, after, pull)
+
+    def _transform_kernel(self, name: str, weight: Tensor, *, backward: bool) -> Tensor:
+        """Kernel for Winograd's convolution, made once; backward it is turned by 180 degrees."""
+        key = (name, backward)
+        if key not in self._kernels:
+            turned = weight.transpose(0, 1).flip(2, 3) if backward else weight
+            self._kernels[key] = winograd.transform_kernel(turned)
+        return self._kernels[key]
 
     def _pool(self, x: Tensor, name: str) -> "_Step":
         if self.pooling == "max":
