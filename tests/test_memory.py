@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from impasto.config import PRESETS, PaintConfig
 from impasto.errors import ConfigError
 from impasto.memory import (
-    choose_tile,
+    Frugality,
+    choose_frugality,
     estimate_memory,
-    limit_history,
     parse_bytes,
     suggest_size,
 )
@@ -81,8 +81,8 @@ def test_the_advice_fits(
 
     def needed(side: int) -> int:
         smaller = PaintConfig(size=side, preset=preset, pooling=pooling)
-        tile = choose_tile(smaller, PHOTOGRAPH, precision, budget)
-        return estimate_memory(smaller, PHOTOGRAPH, precision, tile)
+        frugality = choose_frugality(smaller, PHOTOGRAPH, precision, budget)
+        return estimate_memory(smaller, PHOTOGRAPH, precision, frugality)
 
     advice = suggest_size(config, PHOTOGRAPH, precision, budget)
     assert advice % 64 == 0
@@ -126,28 +126,45 @@ def test_what_is_no_amount_is_refused(text: str) -> None:
 
 def test_tiles_are_as_large_as_the_budget_allows() -> None:
     config = PaintConfig(size=2048)
-    tiles = []
+    slowness = []
     for gib in (1, 2, 3, 4, 100):
         budget = gib * GIB
-        tile = choose_tile(config, PHOTOGRAPH, torch.bfloat16, budget)
+        frugality = choose_frugality(config, PHOTOGRAPH, torch.bfloat16, budget)
         if gib > 1:
-            assert estimate_memory(config, PHOTOGRAPH, torch.bfloat16, tile) <= budget
-        tiles.append(tile or 10**6)
-    assert tiles == sorted(tiles)
-    assert tiles[0] < 2048
-    assert tiles[-1] == 10**6
+            assert estimate_memory(config, PHOTOGRAPH, torch.bfloat16, frugality) <= budget
+        slowness.append(frugality.slowness if frugality else 0)
+    assert slowness == sorted(slowness, reverse=True)
+    assert slowness[0] > 1
+    assert slowness[-1] == 0
 
 
-def test_a_print_fits_where_the_whole_does_not() -> None:
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize(("size", "gib"), [(4096, 4), (8192, 8)])
+def test_a_print_fits_where_the_whole_does_not(size: int, gib: int, precision: torch.dtype) -> None:
+    config, photograph = PaintConfig(size=size), (3072, 4096)
+    assert estimate_memory(config, photograph, precision) > 16 * GIB
+    frugality = choose_frugality(config, photograph, precision, gib * GIB)
+    assert frugality is not None
+    assert estimate_memory(config, photograph, precision, frugality) <= gib * GIB
+
+
+def test_what_saves_most_time_is_given_up_last() -> None:
     config, photograph = PaintConfig(size=4096), (3072, 4096)
-    assert estimate_memory(config, photograph, torch.bfloat16) > 16 * GIB
-    tile = choose_tile(config, photograph, torch.bfloat16, 4 * GIB)
-    assert tile is not None
-    assert estimate_memory(config, photograph, torch.bfloat16, tile) <= 4 * GIB
+    chosen = [
+        choose_frugality(config, photograph, torch.float32, int(gib * GIB))
+        for gib in (3.2, 3.5, 4, 6, 10)
+    ]
+    assert all(chosen)
+    histories = [one.history for one in chosen if one]
+    assert histories == sorted(histories)
+    assert chosen[-1] is not None
+    assert chosen[-1].keep_targets
+    assert chosen[-1].tile >= 1024
 
 
-def test_many_pairs_are_for_small_pictures() -> None:
-    assert limit_history(20, 10**6, None) == 20
-    assert limit_history(20, 10**7, 512) == 4
-    assert limit_history(2, 10**7, 512) == 2
-    assert limit_history(20, 10**8, 512) == 1
+def test_keeping_targets_takes_memory_and_saves_time() -> None:
+    config = PaintConfig(size=4096)
+    kept, anew = Frugality(512), Frugality(512, keep_targets=False)
+    needed = [estimate_memory(config, PHOTOGRAPH, torch.float32, one) for one in (kept, anew)]
+    assert needed[0] > needed[1]
+    assert kept.slowness < anew.slowness

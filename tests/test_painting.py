@@ -17,6 +17,7 @@ from impasto.encoders import Encoder
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, NumericalError, ShapeError
 from impasto.losses import LOSS_FORMS
+from impasto.memory import Frugality
 from impasto.objective import build_objective
 from impasto.painting import PaintState, Progress, finish, make_start, paint
 from impasto.pyramid import cover, fit_size, resize
@@ -482,7 +483,7 @@ def test_details_are_resumed_to_the_same_picture(
 def test_tiles_paint_the_same_picture(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
     whole = run(photo, style, vgg19, size=160, steps=(4,))
     given = {"size": 160, "scales": 1, "steps": (4,)}
-    tiled = list(paint(photo, [style], vgg19, PaintConfig(**given), tile=64))
+    tiled = list(paint(photo, [style], vgg19, PaintConfig(**given), frugality=Frugality(64)))
     assert [event.step for event in tiled] == [1, 2, 3, 4]
     assert tiled[-1].loss == pytest.approx(whole[-1].loss, rel=1e-3)
     assert (tiled[-1].picture() - whole[-1].picture()).abs().max() < 1 / 255
@@ -494,7 +495,7 @@ def test_trouble_in_tiles_is_answered_in_float32(photo: Tensor, style: Tensor, v
         lambda x, precision: x if precision == torch.float32 else x * torch.nan,
     )
     config = PaintConfig(size=96, scales=1, steps=(3,))
-    events = list(paint(photo, [style], half, config, tile=64))
+    events = list(paint(photo, [style], half, config, frugality=Frugality(64)))
     assert "float32" in events[0].note
     assert events[-1].loss == events[-1].loss, "a number again"
 

@@ -212,7 +212,7 @@ def test_the_two_loop_recursion_is_the_bfgs_formula() -> None:
         shift = identity - rho * torch.outer(change, slope)
         inverse = shift @ inverse @ shift.T + rho * torch.outer(change, change)
     gradient = draw(-1, 1, 9)
-    found = solver._multiply_inverse_hessian(gradient)
+    found = solver._multiply_inverse_hessian(gradient.clone())
     torch.testing.assert_close(found.flatten(), inverse @ gradient.flatten())
 
 

@@ -26,7 +26,7 @@ from impasto.devices import Choice, choose_device, choose_precision, measure_fre
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImageError, MemoryBudgetError
 from impasto.images import Picture, Source
-from impasto.memory import choose_tile, estimate_memory, suggest_size
+from impasto.memory import Frugality, choose_frugality, estimate_memory, suggest_size
 from impasto.objective import check_layers
 from impasto.painting import PaintState, Progress
 from impasto.painting import paint as run_engine
@@ -91,7 +91,7 @@ class Job:
         config: The settings.
         start: Picture to start from, if any.
         painter: Who paints it.
-        tile: Side of the tiles in px that the memory asks for; None if it needs none.
+        frugality: How memory is saved; None if it need not be.
     """
 
     photo: Picture
@@ -99,7 +99,7 @@ class Job:
     config: PaintConfig
     start: Picture | None
     painter: "Painter"
-    tile: int | None = None
+    frugality: Frugality | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -122,7 +122,7 @@ class Job:
             self.config,
             start=None if self.start is None else _flatten(self.start),
             state=state,
-            tile=self.tile,
+            frugality=self.frugality,
         )
 
     def collect(self, progress: Progress) -> Painting:
@@ -230,8 +230,8 @@ class Painter:
         )
         _check_job(job)
         check_layers(self.load_encoder(config), config.resolve())
-        tile = self._choose_tile(config, loaded) if check_memory else None
-        return replace(job, tile=tile)
+        frugality = self._choose_frugality(config, loaded) if check_memory else None
+        return replace(job, frugality=frugality)
 
     def load_encoder(self, config: PaintConfig) -> VGG:
         """The network that the settings ask for, loaded once.
@@ -262,16 +262,16 @@ class Painter:
             return source
         return images.load(source, max_pixels=self._max_pixels)
 
-    def _choose_tile(self, config: PaintConfig, photo: Picture) -> int | None:
+    def _choose_frugality(self, config: PaintConfig, photo: Picture) -> Frugality | None:
         precision = choose_precision(config.precision, self.device)
         free = measure_free_memory(self.device)
         budget = self._memory or free
         if budget is None:
             return None
-        tile = choose_tile(config, photo.size, precision, budget)
-        needed = estimate_memory(config, photo.size, precision, tile)
+        frugality = choose_frugality(config, photo.size, precision, budget)
+        needed = estimate_memory(config, photo.size, precision, frugality)
         if needed <= budget:
-            return tile
+            return frugality
         fitting = suggest_size(config, photo.size, precision, budget)
         advice = f"choose --size {fitting} or less" if fitting else "close other programs"
         there = "are allowed" if self._memory else "are free"

@@ -60,8 +60,13 @@ def take_colors(painting: Tensor, photograph: Tensor) -> Tensor:
         painting: Shape (B, 3, H, W), values in [0, 1].
         photograph: The same shape.
     """
-    lightness = rgb_to_oklab(painting)[:, :1]
-    return oklab_to_rgb(torch.cat([lightness, rgb_to_oklab(photograph)[:, 1:]], dim=1))
+    result = torch.empty_like(painting)
+    # In bands, for the steps between would take many times the memory of a large picture.
+    bands = zip(*(torch.split(x, 256, 2) for x in (painting, photograph, result)), strict=True)
+    for paint, light, place in bands:
+        lightness, colors = rgb_to_oklab(paint)[:, :1], rgb_to_oklab(light)[:, 1:]
+        place.copy_(oklab_to_rgb(torch.cat([lightness, colors], dim=1)))
+    return result
 
 
 def match_colors(image: Tensor, reference: Tensor) -> Tensor:

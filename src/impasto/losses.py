@@ -26,14 +26,19 @@ def squared_difference(features: Tensor, target: Tensor) -> Tensor:
     return total
 
 
+def sum_squares(features: Tensor) -> float:
+    """Summed square of activations over all channels and positions, in float32."""
+    return float(squared_difference(features, features.new_zeros(())))
+
+
 def content_gatys(features: Tensor, target: Tensor) -> Tensor:
     """Half the summed squared difference (Gatys et al. 2016, eq. 1)."""
-    return squared_difference(features, target) * _half(target)
+    return squared_difference(features, target) * 0.5
 
 
 def content_mean(features: Tensor, target: Tensor) -> Tensor:
     """Mean squared difference (Johnson et al. 2016, feature reconstruction loss)."""
-    return squared_difference(features, target) * _one_by_count(target)
+    return squared_difference(features, target) / target.numel()
 
 
 def content_relative(features: Tensor, target: Tensor) -> Tensor:
@@ -41,7 +46,8 @@ def content_relative(features: Tensor, target: Tensor) -> Tensor:
 
     Free of units: one weight means the same in every layer, network and picture.
     """
-    return squared_difference(features, target) * _one_by_energy(target)
+    scale = _one_by_energy(sum_squares(target), target.numel())
+    return squared_difference(features, target) * scale
 
 
 def style_gatys(actual: Moments, target: Moments, positions: int) -> Tensor:
@@ -111,17 +117,16 @@ def sum_slopes(image: Tensor, rows: int, columns: int) -> Tensor:
     return straight * (2 / 3) + (falling.sum() + rising.sum()) / 6
 
 
-def _half(target: Tensor) -> float:
+def _half(energy: float, count: int) -> float:
     return 0.5
 
 
-def _one_by_count(target: Tensor) -> float:
-    return 1 / target.numel()
+def _one_by_count(energy: float, count: int) -> float:
+    return 1 / count
 
 
-def _one_by_energy(target: Tensor) -> float:
-    energy = float(squared_difference(target, torch.zeros((), dtype=target.dtype)))
-    return 1 / max(energy, 1e-12 * target.numel())
+def _one_by_energy(energy: float, count: int) -> float:
+    return 1 / max(energy, 1e-12 * count)
 
 
 class _SquaredDifference(torch.autograd.Function):
@@ -144,12 +149,13 @@ class LossForm(NamedTuple):
     Attributes:
         content: Loss of activations against a target.
         style: Loss of moments against target moments, given the number of positions.
-        content_factor: What `content` multiplies the summed squared difference with.
+        content_factor: What `content` multiplies the summed squared difference with, given the
+            target's summed square and the number of its values.
     """
 
     content: Callable[[Tensor, Tensor], Tensor]
     style: Callable[[Moments, Moments, int], Tensor]
-    content_factor: Callable[[Tensor], float]
+    content_factor: Callable[[float, int], float]
 
 
 LOSS_FORMS: dict[str, LossForm] = {

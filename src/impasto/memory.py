@@ -1,12 +1,13 @@
 """How much memory a painting will take, told before it starts."""
 
 import re
+from dataclasses import dataclass
 
 import torch
 
 from impasto.config import PaintConfig
 from impasto.errors import ConfigError
-from impasto.pyramid import plan_painting
+from impasto.pyramid import Scale, plan_painting
 
 #: Peak bytes a pixel of the largest scale: activations, their gradients and scratch space.
 #: Measured as the growth of the resident set from 512 to 768 px on x86-64, and rounded up.
@@ -18,18 +19,41 @@ _BYTES_PER_PIXEL = {
     ("average", torch.float32): 2750,
     ("l2", torch.float32): 3300,
 }
-#: Python, PyTorch and the weights.
-_BASE = 500 * 2**20
-
-
+#: Python, PyTorch and the weights; in float32 with Winograd's kernels.
+_BASE = {torch.bfloat16: 500 * 2**20, torch.float32: 900 * 2**20}
 #: Sides of tiles to choose from, in px, and the border around each (see `impasto.tiles`).
 _TILES = (2048, 1536, 1024, 768, 512, 384, 256)
 _BORDER = 96
 #: Values a pixel that the photograph's activations take in relu3_2 and relu4_2.
-_CONTENT_VALUES = 24
-#: Pictures of full size beside the solver's memory: the photograph, two iterates, two
-#: gradients, a direction and one in passing.
-_PICTURES = 7
+_TARGET_VALUES = 24
+#: Pictures of full size beside curvature: two iterates, two gradients, a direction, and one in
+#: passing.
+_PICTURES = 6
+#: Computing the photograph's activations anew makes an evaluation this much longer.
+_RECOMPUTING = 1.25
+#: Curvature pairs that a picture in tiles makes do with, from more to fewer.
+_FEW_PAIRS = (4, 1)
+
+
+@dataclass(frozen=True)
+class Frugality:
+    """How a picture that would not fit in memory is painted all the same.
+
+    Attributes:
+        tile: Side of the tiles in px in which larger scales are evaluated.
+        keep_targets: Keep the photograph's activations, or compute them in each evaluation.
+        history: Most curvature pairs for scales in tiles; each takes two pictures.
+    """
+
+    tile: int
+    keep_targets: bool = True
+    history: int = _FEW_PAIRS[0]
+
+    @property
+    def slowness(self) -> float:
+        """Work of an evaluation, in units of one with borderless tiles and all targets kept."""
+        borders = (1 + 2 * _BORDER / self.tile) ** 2
+        return borders * (1.0 if self.keep_targets else _RECOMPUTING)
 
 
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 2**10, "mi": 2**20, "gi": 2**30}
@@ -52,7 +76,7 @@ def estimate_memory(
     config: PaintConfig,
     photograph: tuple[int, int],
     precision: torch.dtype,
-    tile: int | None = None,
+    frugality: Frugality | None = None,
 ) -> int:
     """Estimate the peak memory of a painting in bytes.
 
@@ -60,43 +84,57 @@ def estimate_memory(
         config: Settings; size, pooling, optimizer and history matter most.
         photograph: (H, W) of the photograph.
         precision: Arithmetic of the network.
-        tile: Side of the tiles in px; None evaluates the picture as a whole.
+        frugality: How memory is saved; None evaluates the picture as a whole.
     """
-    last = plan_painting(config, photograph)[-1]
+    return _estimate(
+        config, plan_painting(config, photograph)[-1], photograph, precision, frugality
+    )
+
+
+def _estimate(
+    config: PaintConfig,
+    last: Scale,
+    photograph: tuple[int, int],
+    precision: torch.dtype,
+    frugality: Frugality | None,
+) -> int:
     pixels = last.size[0] * last.size[1]
     picture = pixels * 3 * 4
-    history = limit_history(config.history, pixels, tile)
-    kept = 2 * min(history, last.steps) if config.optimizer == "lbfgs" else 2
-    originals = 2 * photograph[0] * photograph[1] * 3 * 4
-    looked_at = pixels
-    if tile is not None:
-        looked_at = min(pixels, (tile + 2 * _BORDER) ** 2)
-        kept += _PICTURES
-        originals += pixels * _CONTENT_VALUES * precision.itemsize
+    pairs = config.history
+    other = 2 * photograph[0] * photograph[1] * 3 * 4
+    looked_at, pictures = pixels, 0
+    if frugality is not None:
+        pairs = min(pairs, frugality.history)
+        looked_at = min(pixels, (frugality.tile + 2 * _BORDER) ** 2)
+        pictures = _PICTURES
+        if frugality.keep_targets:
+            other += pixels * _TARGET_VALUES * precision.itemsize
+        else:
+            pictures += 1
+    pictures += 2 * min(pairs, last.steps) if config.optimizer == "lbfgs" else 2
     network = looked_at * _BYTES_PER_PIXEL[config.pooling, precision]
-    return _BASE + network + kept * picture + originals
+    return _BASE[precision] + network + pictures * picture + other
 
 
-def choose_tile(
+def choose_frugality(
     config: PaintConfig, photograph: tuple[int, int], precision: torch.dtype, budget: int
-) -> int | None:
-    """Largest tiles with which a painting fits `budget` bytes; None if it needs none.
+) -> Frugality | None:
+    """The fastest way to paint within `budget` bytes; None if the picture fits as it is.
 
-    The smallest tiles are returned if nothing fits; `estimate_memory` tells.
+    The most frugal way is returned if nothing fits; `estimate_memory` tells.
     """
-    if estimate_memory(config, photograph, precision) <= budget:
+    last = plan_painting(config, photograph)[-1]
+    if _estimate(config, last, photograph, precision, None) <= budget:
         return None
-    for tile in _TILES:
-        if estimate_memory(config, photograph, precision, tile) <= budget:
-            return tile
-    return _TILES[-1]
-
-
-def limit_history(history: int, pixels: int, tile: int | None) -> int:
-    """Curvature pairs that a tiled painting can afford: each is two pictures of full size."""
-    if tile is None:
-        return history
-    return min(history, 4 if pixels <= 1 << 24 else 1)
+    ways = [
+        Frugality(tile, keep_targets, history)
+        for history in _FEW_PAIRS
+        for tile in _TILES
+        for keep_targets in (True, False)
+    ]
+    fitting = [way for way in ways if estimate_memory(config, photograph, precision, way) <= budget]
+    # Curvature saves whole evaluations, so it is given up last.
+    return min(fitting, key=lambda way: (-way.history, way.slowness), default=ways[-1])
 
 
 def suggest_size(
@@ -106,7 +144,7 @@ def suggest_size(
     top = max(photograph) if config.size == "photo" else config.size
     for side in range(top // 64 * 64, 0, -64):
         smaller = config.model_copy(update={"size": side, "scales": None, "steps": None})
-        tile = choose_tile(smaller, photograph, precision, budget)
-        if estimate_memory(smaller, photograph, precision, tile) <= budget:
+        frugality = choose_frugality(smaller, photograph, precision, budget)
+        if estimate_memory(smaller, photograph, precision, frugality) <= budget:
             return side
     return 0

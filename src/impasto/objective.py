@@ -1,6 +1,5 @@
 """What a painting is judged by: an encoder, its targets and their weights become one scalar."""
 
-import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +10,11 @@ from torch import Tensor
 from impasto.config import PaintConfig
 from impasto.encoders import Encoder, describe_unknown_layer
 from impasto.errors import ConfigError
-from impasto.losses import LOSS_FORMS, squared_difference, total_variation
+from impasto.losses import LOSS_FORMS, squared_difference, sum_squares, total_variation
 from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize
 from impasto.solvers import Evaluation
 from impasto.statistics import Moments, blend_moments, collect_moments
+from impasto.tiles import collect_by_tiles
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,14 @@ class Objective:
         config: Resolved settings; layers, weights and the form of the loss matter here.
         content: Layer -> activations of the photograph.
         style: Layer -> moments of the blended styles.
+        content_factors: Content layer -> what its summed squared difference is multiplied with.
     """
 
     encoder: Encoder
     config: PaintConfig
     content: dict[str, Tensor]
     style: dict[str, Moments]
+    content_factors: dict[str, float]
 
     def __call__(self, image: Tensor) -> Evaluation:
         """Evaluate loss and gradient.
@@ -91,18 +93,12 @@ class Objective:
     def of_details(self) -> "Objective":
         """Only what the fine layers say of style, those with at most four px a position."""
         fine = {k: v for k, v in self.style.items() if self.encoder.stride(k) <= 4}
-        return replace(self, content={}, style=fine)
+        return replace(self, content={}, style=fine, content_factors={})
 
     def in_float32(self) -> "Objective":
         """The same objective with a network that computes in float32."""
         content = {layer: seen.float() for layer, seen in self.content.items()}
         return replace(self, encoder=self.encoder.with_precision(torch.float32), content=content)
-
-    @functools.cached_property
-    def content_factors(self) -> dict[str, float]:
-        """Content layer -> what its summed squared difference is multiplied with."""
-        factor = LOSS_FORMS[self.config.loss].content_factor
-        return {layer: factor(target) for layer, target in self.content.items()}
 
 
 def build_objective(
@@ -129,7 +125,9 @@ def build_objective(
     with torch.no_grad():
         seen = encoder(resize(content, size), content_layers) if content_layers else {}
         style = measure_styles(encoder, config, styles, size, style_layers)
-    return Objective(encoder, config, seen, style)
+    factor = LOSS_FORMS[config.loss].content_factor
+    factors = {layer: factor(sum_squares(target), target.numel()) for layer, target in seen.items()}
+    return Objective(encoder, config, seen, style, factors)
 
 
 def content_weight(config: PaintConfig) -> float:
@@ -174,8 +172,11 @@ def measure_styles(
     styles: Sequence[Tensor],
     size: Size,
     layers: Sequence[str],
+    tile: int | None = None,
 ) -> dict[str, Moments]:
     """Moments of the blended styles in each layer, at the size that suits a painting of `size`.
+
+    A style larger than `tile` px, by default than the painting itself, is looked at in tiles.
 
     Raises:
         ConfigError: If shares and styles differ in number.
@@ -186,12 +187,9 @@ def measure_styles(
     if len(shares) != len(styles):
         raise ConfigError(f"{len(shares)} style shares for {len(styles)} styles; give one each.")
     seen = [
-        {
-            layer: collect_moments(features)
-            for layer, features in encoder(
-                scale_style(style, size, config.stroke_size), layers
-            ).items()
-        }
+        collect_by_tiles(
+            encoder, scale_style(style, size, config.stroke_size), layers, tile or max(size)
+        )
         for style in styles
     ]
     return {layer: blend_moments([one[layer] for one in seen], shares) for layer in layers}

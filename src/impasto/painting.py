@@ -15,11 +15,11 @@ from impasto.color import match_colors, take_colors
 from impasto.config import PaintConfig, parse_blend
 from impasto.encoders import Encoder
 from impasto.errors import ConfigError, NumericalError, ShapeError
-from impasto.memory import limit_history
+from impasto.memory import Frugality
 from impasto.objective import Objective, build_objective
 from impasto.pyramid import Scale, Size, cover, plan_painting, resize, trim_border
 from impasto.solvers import LBFGS, SGD, Adam, Evaluation, Solver
-from impasto.tiles import TiledObjective, build_tiled_objective
+from impasto.tiled import TiledObjective, build_tiled_objective
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def paint(
     *,
     start: Tensor | None = None,
     state: PaintState | None = None,
-    tile: int | None = None,
+    frugality: Frugality | None = None,
 ) -> Iterator[Progress]:
     """Paint a photograph in the manner of one or several pictures.
 
@@ -97,7 +97,7 @@ def paint(
         config: All settings.
         start: Picture to start from, for `init="file"`; any size.
         state: Snapshot of an interrupted run with the same arguments.
-        tile: Side of the tiles in px in which larger scales are evaluated; None for no tiles.
+        frugality: How memory is saved at scales larger than its tiles; None if it need not be.
 
     Yields:
         An event after each step. The last one has `done` set and holds the finished picture.
@@ -117,12 +117,17 @@ def paint(
     picture = state.image if state else make_start(content, styles, config, plan[0].size, start)
     for index in range(state.scale if state else 0, len(plan)):
         size, steps = plan[index]
+        saving = frugality if frugality and max(size) > frugality.tile else None
         objective: Objective | TiledObjective
-        if tile is None or max(size) <= tile:
+        if saving is None:
             objective = build_objective(encoder, config, content, styles, size)
         else:
-            objective = build_tiled_objective(encoder, config, content, styles, size, tile)
-        solver = build_solver(config, resize(picture, size).to(content), tile)
+            objective = build_tiled_objective(
+                encoder, config, content, styles, size, saving.tile,
+                keep_targets=saving.keep_targets,
+            )  # fmt: skip
+        history = min(config.history, saving.history) if saving else config.history
+        solver = build_solver(config, resize(picture, size).to(content), history)
         sitting = _Sitting(index, plan, clock, solver, objective, content, config)
         first = sitting.restore(state) if state and index == state.scale else 0
         if first == steps and index + 1 == len(plan):
@@ -135,13 +140,15 @@ def paint(
             if stuck:
                 break
         encoder, picture = sitting.objective.encoder, sitting.picture
+        # Room for the next size: events that a caller still holds keep the solver alive.
+        solver.forget()
+        del objective, sitting
 
 
-def build_solver(config: PaintConfig, image: Tensor, tile: int | None = None) -> Solver:
+def build_solver(config: PaintConfig, image: Tensor, history: int) -> Solver:
     """The solver that the settings ask for, at the start of a scale."""
     if config.optimizer == "lbfgs":
-        pixels = image.shape[-2] * image.shape[-1]
-        return LBFGS(image, history=limit_history(config.history, pixels, tile))
+        return LBFGS(image, history=history)
     rate, decay, decay_steps = config.learning_rate, config.decay, config.decay_steps
     if config.optimizer == "adam":
         return Adam(image, learning_rate=rate or 5.0, decay=decay, decay_steps=decay_steps)

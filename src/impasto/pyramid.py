@@ -63,7 +63,7 @@ def resize(image: Tensor, size: Size) -> Tensor:
     if tuple(image.shape[-2:]) == tuple(size):
         return image
     resized = F.interpolate(image, size, mode="bicubic", align_corners=False, antialias=True)
-    return resized.clamp(0, 1)
+    return resized.clamp_(0, 1)
 
 
 def plan_painting(config: PaintConfig, photograph: Size) -> list[Scale]:

@@ -35,7 +35,9 @@ class Evaluation(NamedTuple):
     @property
     def finite(self) -> bool:
         """Whether the loss and every entry of the gradient is a number."""
-        return math.isfinite(self.loss) and bool(torch.isfinite(self.gradient).all())
+        # Smallest and largest, which a NaN spreads to: no further picture in memory is needed.
+        lowest, highest = torch.aminmax(self.gradient)
+        return all(map(math.isfinite, (self.loss, float(lowest), float(highest))))
 
 
 Evaluate = Callable[[Tensor], Evaluation]
@@ -55,6 +57,9 @@ class Solver(Protocol):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` gave."""
+
+    def forget(self) -> None:
+        """Free what is remembered of earlier steps; `image` stays."""
 
 
 class LBFGS:
@@ -97,14 +102,13 @@ class LBFGS:
         if not now.finite:
             self.trouble = "not finite"
             return now
-        direction = self._choose_direction(now.gradient)
-        moved = self._search(evaluate, now, direction)
+        moved = self._search(evaluate, now, self._choose_direction(now.gradient))
         if moved is None:
             # The next step starts afresh along the plain gradient.
             self._pairs.clear()
             return now
         image, there = moved
-        self._remember(image - self.image, there.gradient - now.gradient)
+        self._remember(image, there.gradient)
         self.image, self._now = image, there
         return there
 
@@ -113,11 +117,12 @@ class LBFGS:
         free = gradient.masked_fill(held, 0)
         if self._pairs:
             direction = self._multiply_inverse_hessian(free).masked_fill_(held, 0).neg_()
-            if float((direction * gradient).sum()) < 0:
+            if _dot(direction, gradient) < 0:
                 return direction
             self._pairs.clear()
-        size = free.abs().mean().clamp(min=torch.finfo(free.dtype).tiny)
-        return free * (-self._first_step / size)
+            free = torch.where(held, 0, gradient)
+        size = float(torch.linalg.vector_norm(free, 1)) / free.numel()
+        return free.mul_(-self._first_step / max(size, torch.finfo(free.dtype).tiny))
 
     def _search(
         self, evaluate: Evaluate, now: Evaluation, direction: Tensor
@@ -125,7 +130,7 @@ class LBFGS:
         limit = now.loss + self._tolerance * abs(now.loss)
         length, seen_finite = 1.0, False
         for _ in range(6):
-            image = (self.image + length * direction).clamp_(0, 1)
+            image = torch.add(self.image, direction, alpha=length).clamp_(0, 1)
             there = evaluate(image)
             seen_finite |= there.finite
             if there.finite and there.loss <= limit:
@@ -134,26 +139,29 @@ class LBFGS:
         self.trouble = "line search failed" if seen_finite else "not finite"
         return None
 
-    def _remember(self, change: Tensor, slope_change: Tensor) -> None:
-        curvature = float((change * slope_change).sum())
+    def _remember(self, image: Tensor, gradient: Tensor) -> None:
+        assert self._now is not None
+        if len(self._pairs) == self._pairs.maxlen:
+            self._pairs.popleft()  # before the new one takes its room
+        change, slope_change = image - self.image, gradient - self._now.gradient
+        curvature = _dot(change, slope_change)
         # Relative, for an absolute bound silently rejects every pair of a well-scaled image.
-        if curvature > 1e-6 * float(change.norm()) * float(slope_change.norm()):
+        if curvature > 1e-6 * math.sqrt(_dot(change, change) * _dot(slope_change, slope_change)):
             self._pairs.append((change, slope_change, curvature))
 
-    def _multiply_inverse_hessian(self, gradient: Tensor) -> Tensor:
-        """The two-loop recursion (Nocedal & Wright 2006, algorithm 7.4)."""
-        result = gradient.clone()
+    def _multiply_inverse_hessian(self, result: Tensor) -> Tensor:
+        """The two-loop recursion (Nocedal & Wright 2006, algorithm 7.4), in place."""
         shares: list[float] = []
         for change, slope_change, curvature in reversed(self._pairs):
-            share = float((change * result).sum()) / curvature
+            share = _dot(change, result) / curvature
             shares.append(share)
             result.sub_(slope_change, alpha=share)
         _, newest, curvature = self._pairs[-1]
-        result.mul_(curvature / float(newest.square().sum()))
+        result.mul_(curvature / _dot(newest, newest))
         for (change, slope_change, curvature), share in zip(
             self._pairs, reversed(shares), strict=True
         ):
-            result.add_(change, alpha=share - float((slope_change * result).sum()) / curvature)
+            result.add_(change, alpha=share - _dot(slope_change, result) / curvature)
         return result
 
     def state(self) -> dict[str, Tensor]:
@@ -166,10 +174,14 @@ class LBFGS:
             "curvatures": torch.tensor([p[2] for p in self._pairs], dtype=torch.float64),
         }
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """See `Solver.restore`."""
+    def forget(self) -> None:
+        """See `Solver.forget`."""
         self._pairs.clear()
         self._now = None
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """See `Solver.restore`."""
+        self.forget()
         if "changes" in state:
             changes = list(state["changes"].to(self.image.device).unsqueeze(1))
             slopes = list(state["slope_changes"].to(self.image.device).unsqueeze(1))
@@ -230,6 +242,10 @@ class Adam:
             "rate": self._rate.state(),
         }
 
+    def forget(self) -> None:
+        """See `Solver.forget`."""
+        self._first, self._second = torch.zeros(()), torch.zeros(())
+
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """See `Solver.restore`."""
         self._first = state["first"].to(self.image.device).clone()
@@ -283,9 +299,18 @@ class SGD:
         """The learning rate's clock."""
         return {"rate": self._rate.state()}
 
+    def forget(self) -> None:
+        """See `Solver.forget`."""
+
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """See `Solver.restore`."""
         self._rate.restore(state["rate"])
+
+
+def _dot(one: Tensor, other: Tensor) -> float:
+    """Sum of products, piece by piece: exact enough for 10^8 values, and without a copy."""
+    pieces = zip(*(torch.split(x.flatten(), 1 << 20) for x in (one, other)), strict=True)
+    return float(torch.stack([torch.dot(*pair) for pair in pieces]).double().sum())
 
 
 class _Rate:

@@ -47,7 +47,7 @@ class Start:
             choice=job.painter.choice,
             precision=precision,
             plan=plan_painting(job.config, job.photo.size),
-            memory=estimate_memory(job.config, job.photo.size, precision, job.tile),
+            memory=estimate_memory(job.config, job.photo.size, precision, job.frugality),
             free=measure_free_memory(device),
         )
 
@@ -66,7 +66,8 @@ class Start:
         sizes = f"{last[1]}x{last[0]} px"
         if len(self.plan) > 1:
             sizes += f" in {len(self.plan)} sizes from {first[1]}x{first[0]}"
-        tiles = f" in tiles of {self.job.tile} px" if self.job.tile else ""
+        saving = self.job.frugality
+        tiles = f" in tiles of {saving.tile} px" if saving else ""
         styles = ", ".join(style.name for style in self.job.styles)
         return [
             f"Painting on {device} in {arithmetic} ({self.choice.reason}).",

@@ -10,10 +10,11 @@ from impasto.config import PaintConfig
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError
 from impasto.losses import LOSS_FORMS
-from impasto.objective import build_objective
+from impasto.objective import build_objective, measure_styles
 from impasto.pyramid import resize
 from impasto.solvers import Evaluation
-from impasto.tiles import build_tiled_objective, plan_tiles
+from impasto.tiled import build_tiled_objective
+from impasto.tiles import plan_tiles
 
 SIZE = (131, 115)  # odd, and no multiple of any stride
 LAYERS = ("relu4_2", "relu5_1")
@@ -27,11 +28,16 @@ def draw(height: int, width: int, seed: int) -> Tensor:
 CONTENT, STYLE, IMAGE = draw(*SIZE, seed=1), draw(120, 160, seed=2), draw(*SIZE, seed=3)
 
 
-def evaluate(encoder: VGG, config: PaintConfig, side: int | None) -> Evaluation:
+def evaluate(
+    encoder: VGG, config: PaintConfig, side: int | None, *, keep_targets: bool = True
+) -> Evaluation:
     config = config.resolve()
     if side is None:
         return build_objective(encoder, config, CONTENT, [STYLE], SIZE)(IMAGE)
-    return build_tiled_objective(encoder, config, CONTENT, [STYLE], SIZE, side)(IMAGE)
+    tiled = build_tiled_objective(
+        encoder, config, CONTENT, [STYLE], SIZE, side, keep_targets=keep_targets
+    )
+    return tiled(IMAGE)
 
 
 def assert_equal(tiled: Evaluation, whole: Evaluation) -> None:
@@ -44,6 +50,13 @@ def assert_equal(tiled: Evaluation, whole: Evaluation) -> None:
 @pytest.mark.parametrize("side", [32, 48, 96, 150])
 def test_tiles_change_nothing(vgg19: VGG, side: int) -> None:
     assert_equal(evaluate(vgg19, PaintConfig(), side), evaluate(vgg19, PaintConfig(), None))
+
+
+@pytest.mark.parametrize("changes", [{}, {"content_weight": 0.0}, {"loss": "gatys"}])
+def test_targets_computed_anew_change_nothing(vgg19: VGG, changes: dict[str, object]) -> None:
+    config = PaintConfig(**changes)
+    anew = evaluate(vgg19, config, 96, keep_targets=False)
+    assert_equal(anew, evaluate(vgg19, config, None))
 
 
 @pytest.mark.parametrize("loss", LOSS_FORMS)
@@ -66,6 +79,16 @@ def test_missing_terms_are_tiled_too(vgg19: VGG, changes: dict[str, object]) -> 
     config = PaintConfig(**changes)
     whole, tiled = evaluate(vgg19, config, None), evaluate(vgg19, config, 64)
     assert_equal(tiled, whole)
+
+
+def test_a_style_larger_than_a_tile_is_looked_at_in_tiles(vgg19: VGG) -> None:
+    layers, size = ["relu1_1", "relu3_1", "relu5_1"], (STYLE.shape[-2], STYLE.shape[-1])
+    config = PaintConfig(style_layers=layers, stroke_size=2.0)
+    whole = measure_styles(vgg19, config, [STYLE, CONTENT], size, layers, 4096)
+    tiled = measure_styles(vgg19, config, [STYLE, CONTENT], size, layers, 48)
+    for layer in layers:
+        for found, expected in zip(tiled[layer], whole[layer], strict=True):
+            assert (found - expected).norm() < 1e-5 * expected.norm()
 
 
 def test_the_callers_picture_is_left_alone(vgg19: VGG) -> None:

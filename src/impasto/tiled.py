@@ -1,0 +1,225 @@
+"""The same objective, exactly, in bounded memory.
+
+The objective sees a picture only through sums over positions. So it is taken in two passes over
+tiles: the first adds up the sums, which give the loss and its slope by each sum; the second
+back-propagates that slope tile by tile (Galerne et al. 2022, "Scaling Painting Style Transfer").
+Each tile brings a border as wide as the network can see, and what the border gets wrong is cut off.
+Loss and gradient are those of the whole picture, up to rounding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from impasto.config import PaintConfig
+from impasto.encoders import Encoder
+from impasto.losses import LOSS_FORMS, squared_difference, sum_slopes, sum_squares
+from impasto.objective import (
+    Objective,
+    check_layers,
+    measure_styles,
+    select_content_layers,
+    select_style_layers,
+)
+from impasto.pyramid import Size, resize
+from impasto.solvers import Evaluation
+from impasto.statistics import Moments, collect_moments
+from impasto.tiles import Tile, plan_tiles
+
+
+@dataclass(frozen=True)
+class TiledObjective:
+    """An `Objective` that is evaluated tile by tile; call it with a picture.
+
+    Attributes:
+        whole: The objective itself, with targets for the whole picture.
+        tiles: The pieces, which own every pixel exactly once.
+        photograph: Where content targets are not kept, since they take more memory than
+            anything else of a very large picture: what they are computed from once more in
+            each evaluation, shape (1, 3, H, W).
+    """
+
+    whole: Objective
+    tiles: tuple[Tile, ...]
+    photograph: Tensor | None = None
+
+    def __call__(self, image: Tensor) -> Evaluation:
+        """Evaluate loss and gradient.
+
+        Args:
+            image: Shape (1, 3, H, W), values in [0, 1]; it is not changed.
+        """
+        image = image.detach()
+        with torch.no_grad():
+            sums = self._add_up(image)
+        # The loss is linear in what content adds up to, so its slope is known before its value.
+        sums |= {f"content {layer}": image.new_zeros(()) for layer in self.whole.content_factors}
+        leaves = [sum_.requires_grad_(True) for sum_ in sums.values()]
+        total = torch.stack(list(self._weigh(sums, image).values())).sum()
+        slopes = torch.autograd.grad(total, leaves, allow_unused=True)
+        known = {key: s for key, s in zip(sums, slopes, strict=True) if s is not None}
+        gradient = torch.zeros_like(image)
+        sums = {key: sum_.detach() for key, sum_ in sums.items()}
+        for tile in self.tiles:
+            slope, content = self._differentiate(image, tile, known)
+            tile.cut(gradient).add_(slope)
+            sums |= {key: sums[key] + part for key, part in content.items()}
+        values = {name: term.item() for name, term in self._weigh(sums, image).items()}
+        return Evaluation(sum(values.values()), gradient, values)
+
+    @property
+    def encoder(self) -> Encoder:
+        """The network that looks."""
+        return self.whole.encoder
+
+    def of_details(self) -> "TiledObjective":
+        """Only what the fine layers say of style; see `Objective.of_details`."""
+        return replace(self, whole=self.whole.of_details())
+
+    def in_float32(self) -> "TiledObjective":
+        """The same objective with a network that computes in float32."""
+        return replace(self, whole=self.whole.in_float32())
+
+    def _add_up(self, image: Tensor) -> dict[str, Tensor]:
+        """First pass: the sums over all positions that the loss is not linear in, and slopes."""
+        sums: dict[str, Tensor] = {}
+        for tile in self.tiles:
+            piece = tile.cut(image)
+            features = self.encoder(piece, self.whole.style)
+            for key, part in self._measure(image, piece, features, tile).items():
+                sums[key] = sums[key] + part if key in sums else part
+        return sums
+
+    def _differentiate(
+        self, image: Tensor, tile: Tile, slopes: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Second pass: gradient by what one tile looks at, and what it adds to content."""
+        piece = tile.cut(image).clone().requires_grad_(True)
+        features = self.encoder(piece, [*self.whole.content_factors, *self.whole.style])
+        content = self._compare(features, tile)
+        parts = self._measure(image, piece, features, tile) | content
+        weighted = [(slope * parts[key]).sum() for key, slope in slopes.items()]
+        (gradient,) = torch.autograd.grad(torch.stack(weighted).sum(), piece)
+        return gradient, {key: part.detach() for key, part in content.items()}
+
+    def _measure(
+        self, image: Tensor, piece: Tensor, features: dict[str, Tensor], tile: Tile
+    ) -> dict[str, Tensor]:
+        """What one tile adds to the sums for style and total variation."""
+        parts = {"slopes": _sum_own_slopes(piece, tile, image.shape[-2:]) / image.numel()}
+        positions = self._count_positions(image)
+        for layer in self.whole.style:
+            own = tile.own(features[layer], self.encoder.stride(layer))
+            share = own[0, 0].numel() / positions[layer]
+            moments = collect_moments(own)
+            parts[f"mean {layer}"] = moments.mean * share
+            parts[f"second {layer}"] = moments.second * share
+        return parts
+
+    def _compare(self, features: dict[str, Tensor], tile: Tile) -> dict[str, Tensor]:
+        """What one tile adds to the sums for content."""
+        layers = list(self.whole.content_factors)
+        targets = {}
+        if self.photograph is not None and layers:
+            with torch.no_grad():
+                targets = self.encoder(tile.cut(self.photograph), layers)
+        parts = {}
+        for layer in layers:
+            stride = self.encoder.stride(layer)
+            target = (
+                tile.own(targets[layer], stride)
+                if targets
+                else tile.place(self.whole.content[layer], stride)
+            )
+            own = tile.own(features[layer], stride)
+            parts[f"content {layer}"] = squared_difference(own, target)
+        return parts
+
+    def _weigh(self, sums: dict[str, Tensor], image: Tensor) -> dict[str, Tensor]:
+        """Sort the sums into what `Objective.weigh` takes, and call it."""
+        differences = {layer: sums[f"content {layer}"] for layer in self.whole.content_factors}
+        moments = {
+            layer: Moments(sums[f"mean {layer}"], sums[f"second {layer}"])
+            for layer in self.whole.style
+        }
+        return self.whole.weigh(differences, moments, self._count_positions(image), sums["slopes"])
+
+    def _count_positions(self, image: Tensor) -> dict[str, int]:
+        height, width = image.shape[-2:]
+        strides = {layer: self.encoder.stride(layer) for layer in self.whole.style}
+        return {layer: (height // s) * (width // s) for layer, s in strides.items()}
+
+
+def build_tiled_objective(
+    encoder: Encoder,
+    config: PaintConfig,
+    content: Tensor,
+    styles: Sequence[Tensor],
+    size: Size,
+    tile: int,
+    *,
+    keep_targets: bool = True,
+) -> TiledObjective:
+    """Look at the photograph tile by tile and at the styles once; see `build_objective`.
+
+    Args:
+        encoder: The network.
+        config: Resolved settings.
+        content: The photograph at full size, shape (1, 3, H, W).
+        styles: Style pictures, each (1, 3, any, any).
+        size: (H, W) of this scale.
+        tile: Side of the part that a tile owns, in px, before rounding.
+        keep_targets: Keep the photograph's activations; else they are computed anew in each
+            evaluation, which takes a quarter longer and saves two thirds of what a very large
+            picture needs beside its tiles.
+    """
+    check_layers(encoder, config)
+    content_layers, style_layers = select_content_layers(config), select_style_layers(config)
+    tiles = plan_tiles(encoder, [*content_layers, *style_layers], size, tile)
+    picture = resize(content, size)
+    with torch.no_grad():
+        style = measure_styles(encoder, config, styles, size, style_layers, tile)
+        targets, energies = _look_by_tiles(encoder, picture, content_layers, tiles, keep_targets)
+    factor = LOSS_FORMS[config.loss].content_factor
+    factors = {layer: factor(*energy) for layer, energy in energies.items()}
+    whole = Objective(encoder, config, targets, style, factors)
+    return TiledObjective(whole, tiles, None if keep_targets else picture)
+
+
+def _look_by_tiles(
+    encoder: Encoder, picture: Tensor, layers: Sequence[str], tiles: Sequence[Tile], keep: bool
+) -> tuple[dict[str, Tensor], dict[str, tuple[float, int]]]:
+    """Look at the whole picture, tile by tile.
+
+    Returns:
+        Activations by layer, if they are to be kept; their summed squares and their number.
+    """
+    found: dict[str, Tensor] = {}
+    energies = dict.fromkeys(layers, (0.0, 0))
+    height, width = picture.shape[-2:]
+    for tile in tiles if layers else ():
+        for layer, features in encoder(tile.cut(picture), layers).items():
+            stride = encoder.stride(layer)
+            own = tile.own(features, stride)
+            energy, count = energies[layer]
+            energies[layer] = (energy + sum_squares(own), count + own.numel())
+            if not keep:
+                continue
+            if layer not in found:
+                shape = (1, features.shape[1], height // stride, width // stride)
+                empty = features.new_empty(shape)
+                found[layer] = empty.contiguous(memory_format=torch.channels_last)
+            tile.place(found[layer], stride).copy_(own)
+    return found, energies
+
+
+def _sum_own_slopes(piece: Tensor, tile: Tile, size: Sequence[int]) -> Tensor:
+    """Slopes that begin in the part that a tile owns; needs one row and column beyond it."""
+    (row, column), (height, width) = tile, size
+    top, left = row.start - row.outer_start, column.start - column.outer_start
+    rows, columns = row.stop - row.start, column.stop - column.start
+    bottom = top + rows + (row.stop < height)
+    right = left + columns + (column.stop < width)
+    return sum_slopes(piece[..., top:bottom, left:right], rows, columns)
