@@ -152,7 +152,7 @@ def test_settings_cannot_be_changed() -> None:
 def test_a_resolved_configuration_leaves_nothing_open(loss: str, optimizer: str) -> None:
     resolved = PaintConfig(loss=loss, optimizer=optimizer).resolve()
     left_open = {name for name, value in resolved if value is None}
-    usual = {"style_shares", "scales", "steps"}
+    usual = {"style_shares", "scales", "steps", "detail_steps"}
     assert left_open == usual | ({"learning_rate"} if optimizer != "adam" else set())
     defaults = LOSS_DEFAULTS[loss]
     assert resolved.style_layers == defaults.style_layers
@@ -206,9 +206,12 @@ def test_presets_are_consistent(name: str) -> None:
     assert plan.ratio > 1
     assert plan.smallest >= 16
     assert plan.steps
-    assert min(plan.steps.values()) >= 1
     counts = [plan.steps[side] for side in sorted(plan.steps)]
     assert counts == sorted(counts, reverse=True), "a larger picture never takes more steps"
+    assert plan.detail_steps[plan.smallest] == 0, "nothing has been enlarged yet"
+    later = [plan.detail_steps[side] for side in sorted(plan.detail_steps) if side >= 512]
+    assert later == sorted(later, reverse=True)
+    assert min(later) >= 1, "sizes without whole steps have detail steps"
     assert set(PRESETS) == set(typing.get_args(Preset))
 
 

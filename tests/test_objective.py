@@ -70,6 +70,12 @@ class Spy:
     def precision(self) -> torch.dtype:
         return self._encoder.precision
 
+    def stride(self, layer: str) -> int:
+        return self._encoder.stride(layer)
+
+    def reach(self, layer: str) -> int:
+        return self._encoder.reach(layer)
+
     def with_precision(self, dtype: torch.dtype) -> "Spy":
         return Spy(self._encoder.with_precision(dtype))
 

@@ -21,6 +21,7 @@ from impasto.memory import Frugality
 from impasto.objective import build_objective
 from impasto.painting import PaintState, Progress, finish, make_start, paint
 from impasto.pyramid import cover, fit_size, resize
+from impasto.solvers import LBFGS, Evaluation
 
 #: What keeps a run short; relu5_1 needs 16 px a side.
 BRIEF: dict[str, Any] = {"size": 64, "scales": 1, "steps": (4,)}
@@ -460,8 +461,37 @@ def test_details_come_first_and_only_at_later_sizes(
 ) -> None:
     events = run(photo, style, vgg19, size=96, scales=2, steps=(2, 2), detail_steps=3)
     assert [(event.scale, event.steps) for event in events] == [(0, 2)] * 2 + [(1, 5)] * 5
-    assert [event.terms["content"] > 0 for event in events] == [True] * 2 + [False] * 3 + [True] * 2
     assert events[4].loss < events[2].loss, "the details improve"
+    coarse = {"content_layers": ("relu4_2",), "size": 96, "scales": 2, "steps": (2, 2)}
+    events = run(photo, style, vgg19, **coarse, detail_steps=3)
+    assert [event.terms["content"] > 0 for event in events] == [True] * 2 + [False] * 3 + [True] * 2
+
+
+def test_where_no_layer_is_fine_details_are_the_whole(
+    photo: Tensor, style: Tensor, vgg19: VGG
+) -> None:
+    given = {"style_layers": ("relu4_1",), "size": 96, "scales": 2}
+    events = run(photo, style, vgg19, **given, steps=(2, 0), detail_steps=3)
+    assert len(events) == 5
+    assert all(event.terms["style"] > 0 for event in events)
+
+
+def test_details_that_fail_are_followed_by_the_whole(
+    photo: Tensor, style: Tensor, vgg19: VGG, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = LBFGS.step
+
+    def stumble(self: LBFGS, evaluate: Callable[[Tensor], Evaluation]) -> Evaluation:
+        found = original(self, evaluate)
+        fine = "relu5_1" not in evaluate.style  # type: ignore[attr-defined]
+        self.trouble = "line search failed" if fine else ""
+        return found
+
+    monkeypatch.setattr(LBFGS, "step", stumble)
+    events = run(photo, style, vgg19, size=96, scales=2, steps=(2, 2), detail_steps=5)
+    assert "whole" in events[4].note
+    assert len(events) == 2 + 7
+    assert not any(event.note for event in events[5:])
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)

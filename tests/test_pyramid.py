@@ -134,7 +134,7 @@ def test_steps_that_do_not_fit_the_scales_are_refused() -> None:
 
 
 def test_a_preset_says_the_steps_of_the_nearest_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PRESETS, "draft", _PresetPlan(64, 2.0, {100: 9, 200: 5, 400: 3}))
+    monkeypatch.setitem(PRESETS, "draft", _PresetPlan(64, 2.0, {100: 9, 200: 5, 400: 3}, {64: 0}))
     plan = plan_painting(PaintConfig(size=1024, preset="draft"), (800, 800))
     # 100 and 200 meet at 141, 200 and 400 at 283; beyond the table its ends hold.
     assert [(scale.size[0], scale.steps) for scale in plan] == [
@@ -142,6 +142,24 @@ def test_a_preset_says_the_steps_of_the_nearest_size(monkeypatch: pytest.MonkeyP
     ]  # fmt: skip
     assert plan_painting(PaintConfig(size=150, preset="draft"), (9, 9))[-1].steps == 5
     assert plan_painting(PaintConfig(size=135, preset="draft"), (9, 9))[-1].steps == 9
+
+
+def test_details_follow_the_preset_unless_something_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(PRESETS, "draft", _PresetPlan(64, 2.0, {64: 9, 256: 0}, {64: 2, 256: 7}))
+
+    def count(**settings: object) -> list[tuple[int, int]]:
+        plan = plan_painting(PaintConfig(size=256, preset="draft", **settings), (99, 99))
+        return [(scale.steps, scale.detail_steps) for scale in plan]
+
+    assert count() == [(9, 0), (11, 2), (7, 7)], "none at the first size"
+    assert count(detail_steps=0, steps=(4,)) == [(4, 0)] * 3
+    assert count(detail_steps=1) == [(9, 0), (10, 1), (2, 1)]
+    assert count(detail_steps=0) == [(9, 0), (9, 0), (1, 0)]
+    assert count(optimizer="adam") == [(9, 0), (11, 0), (7, 0)]
+    assert count(steps=(4,)) == [(4, 0)] * 3
+    assert count(steps=(4,), detail_steps=3) == [(4, 0), (7, 3), (7, 3)]
 
 
 def test_resizing_to_the_same_size_is_free() -> None:

@@ -26,21 +26,34 @@ Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 class _PresetPlan:
     """What a preset means: where the pyramid begins, how it grows, and how long each scale is.
 
-    `steps` maps a long side in px to solver steps; sides between two take the larger one's.
+    `steps` maps a long side in px to solver steps on the whole objective, `detail_steps` to
+    those before them that look at fine layers only. A side between two takes the nearer one's.
     """
 
     smallest: int
     ratio: float
     steps: dict[int, int]
+    detail_steps: dict[int, int]
 
 
 PRESETS: dict[str, _PresetPlan] = {
-    "draft": _PresetPlan(128, 2.0, {128: 24, 256: 9, 512: 4, 1024: 3}),
+    "draft": _PresetPlan(
+        128,
+        2.0,
+        {128: 24, 256: 6, 512: 1, 1024: 0},
+        {128: 0, 256: 6, 512: 6, 1024: 5, 2048: 4, 4096: 3},
+    ),
     "standard": _PresetPlan(
-        128, 2**0.5, {128: 30, 181: 25, 256: 20, 362: 15, 512: 12, 724: 8, 1024: 6, 2048: 4}
+        128,
+        2**0.5,
+        {128: 40, 181: 30, 256: 12, 362: 4, 512: 2, 1024: 1, 2048: 0},
+        {128: 0, 181: 0, 256: 8, 362: 12, 512: 14, 724: 12, 1024: 10, 2048: 8, 4096: 6, 8192: 4},
     ),
     "fine": _PresetPlan(
-        128, 2**0.5, {128: 80, 181: 70, 256: 60, 362: 50, 512: 40, 724: 30, 1024: 20, 2048: 10}
+        128,
+        2**0.5,
+        {128: 80, 181: 70, 256: 60, 362: 40, 512: 25, 724: 15, 1024: 8, 2048: 4, 4096: 2},
+        {128: 0, 181: 0, 256: 10, 362: 20, 512: 25, 1024: 20, 2048: 12, 4096: 8, 8192: 6},
     ),
 }
 
@@ -183,10 +196,11 @@ class PaintConfig(BaseModel):
     steps: tuple[Annotated[int, Field(ge=0, le=1_000_000)], ...] | None = Field(
         None, description="Steps at each scale, or one number for all of them."
     )
-    detail_steps: Annotated[int, Field(ge=0, le=1_000_000)] = Field(
-        0,
-        description="Further steps at the start of each size but the first that look at the fine"
-        " layers only, for a third of the cost: they sharpen what enlarging has blurred.",
+    detail_steps: Annotated[int, Field(ge=0, le=1_000_000)] | None = Field(
+        None,
+        description="Steps before those at each size but the first that look at the fine layers"
+        " only, for less than half of the cost: they sharpen what enlarging has blurred. Left"
+        " out: the preset's, or none with --steps or another optimizer than lbfgs.",
     )
     init: str = Field(
         "content",

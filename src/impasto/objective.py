@@ -91,9 +91,22 @@ class Objective:
         return {"content": content, "style": style, "tv": slopes * (config.tv_weight or 0.0)}
 
     def of_details(self) -> "Objective":
-        """Only what the fine layers say of style, those with at most four px a position."""
-        fine = {k: v for k, v in self.style.items() if self.encoder.stride(k) <= 4}
-        return replace(self, content={}, style=fine, content_factors={})
+        """The same objective without its deep layers; itself if no style layer is fine.
+
+        Enlarging a picture blurs what fine layers see of it and leaves what deep ones see nearly
+        as it was, so that a few steps are well spent on the former alone.
+        """
+        fine = {
+            layer for layer in (*self.content_factors, *self.style) if is_fine(self.encoder, layer)
+        }
+        if fine.isdisjoint(self.style):
+            return self
+        return replace(
+            self,
+            content={layer: seen for layer, seen in self.content.items() if layer in fine},
+            style={layer: moments for layer, moments in self.style.items() if layer in fine},
+            content_factors={k: v for k, v in self.content_factors.items() if k in fine},
+        )
 
     def in_float32(self) -> "Objective":
         """The same objective with a network that computes in float32."""
@@ -107,6 +120,8 @@ def build_objective(
     content: Tensor,
     styles: Sequence[Tensor],
     size: Size,
+    *,
+    details: bool = False,
 ) -> Objective:
     """Look at the photograph and the styles once, at one scale.
 
@@ -116,12 +131,13 @@ def build_objective(
         content: The photograph at full size, shape (1, 3, H, W).
         styles: Style pictures at full size, each (1, 3, any, any).
         size: (H, W) of this scale.
+        details: Look at fine layers only; see `Objective.of_details`.
 
     Raises:
         ConfigError: If a layer is unknown, or shares and styles differ in number.
     """
     check_layers(encoder, config)
-    content_layers, style_layers = select_content_layers(config), select_style_layers(config)
+    content_layers, style_layers = select_layers(encoder, config, details=details)
     with torch.no_grad():
         seen = encoder(resize(content, size), content_layers) if content_layers else {}
         style = measure_styles(encoder, config, styles, size, style_layers)
@@ -145,6 +161,22 @@ def scale_style(style: Tensor, size: Size, stroke_size: float) -> Tensor:
     least = math.ceil(SMALLEST_SIDE * max(own) / min(own))
     side = min(max(round(max(size) * stroke_size), least), max(own))
     return resize(style, fit_size(own, side))
+
+
+def select_layers(
+    encoder: Encoder, config: PaintConfig, *, details: bool
+) -> tuple[list[str], list[str]]:
+    """Content and style layers to look at; `details` leaves out the deep ones if any are fine."""
+    content, style = select_content_layers(config), select_style_layers(config)
+    if details and any(is_fine(encoder, layer) for layer in style):
+        content = [layer for layer in content if is_fine(encoder, layer)]
+        style = [layer for layer in style if is_fine(encoder, layer)]
+    return content, style
+
+
+def is_fine(encoder: Encoder, layer: str) -> bool:
+    """Whether a layer has a position for every four pixels, or more."""
+    return encoder.stride(layer) <= 4
 
 
 def check_layers(encoder: Encoder, config: PaintConfig) -> None:
@@ -176,7 +208,8 @@ def measure_styles(
 ) -> dict[str, Moments]:
     """Moments of the blended styles in each layer, at the size that suits a painting of `size`.
 
-    A style larger than `tile` px, by default than the painting itself, is looked at in tiles.
+    A style larger than `tile` px, by default than the painting itself and than 1024 px, is
+    looked at in tiles.
 
     Raises:
         ConfigError: If shares and styles differ in number.
@@ -188,7 +221,7 @@ def measure_styles(
         raise ConfigError(f"{len(shares)} style shares for {len(styles)} styles; give one each.")
     seen = [
         collect_by_tiles(
-            encoder, scale_style(style, size, config.stroke_size), layers, tile or max(size)
+            encoder, scale_style(style, size, config.stroke_size), layers, tile or max(*size, 1024)
         )
         for style in styles
     ]

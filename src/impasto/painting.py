@@ -53,7 +53,8 @@ class Progress:
         size: (H, W) of this scale in px.
         step: Steps done at this scale, from 1.
         steps: Steps planned at this scale.
-        loss: The objective; for L-BFGS of the picture after the step, for Adam and SGD before.
+        loss: The objective that the step looked at, which for detail steps is less than the
+            whole; for L-BFGS of the picture after the step, for Adam and SGD before.
         terms: Its weighted parts: content, style, tv.
         seconds: Time since the start.
         seconds_left: Estimated time to the end.
@@ -116,16 +117,9 @@ def paint(
     clock = _Clock(plan)
     picture = state.image if state else make_start(content, styles, config, plan[0].size, start)
     for index in range(state.scale if state else 0, len(plan)):
-        size, steps = plan[index]
+        size, steps = plan[index].size, plan[index].steps
         saving = frugality if frugality and max(size) > frugality.tile else None
-        objective: Objective | TiledObjective
-        if saving is None:
-            objective = build_objective(encoder, config, content, styles, size)
-        else:
-            objective = build_tiled_objective(
-                encoder, config, content, styles, size, saving.tile,
-                keep_targets=saving.keep_targets,
-            )  # fmt: skip
+        objective = _look(encoder, config, content, styles, plan[index], saving)
         history = min(config.history, saving.history) if saving else config.history
         solver = build_solver(config, resize(picture, size).to(content), history)
         sitting = _Sitting(index, plan, clock, solver, objective, content, config)
@@ -191,6 +185,24 @@ def finish(picture: Tensor, content: Tensor, config: PaintConfig) -> Tensor:
     return take_colors(picture, resize(content, size))
 
 
+def _look(
+    encoder: Encoder,
+    config: PaintConfig,
+    content: Tensor,
+    styles: Sequence[Tensor],
+    scale: Scale,
+    saving: Frugality | None,
+) -> Objective | TiledObjective:
+    """Look at photograph and styles for one scale: no deeper than its steps will."""
+    details = scale.steps == scale.detail_steps
+    if saving is None:
+        return build_objective(encoder, config, content, styles, scale.size, details=details)
+    return build_tiled_objective(
+        encoder, config, content, styles, scale.size, saving.tile,
+        details=details, keep_targets=saving.keep_targets,
+    )  # fmt: skip
+
+
 class _Sitting:
     """One scale being painted: the solver, the average of its iterates, and their troubles.
 
@@ -210,7 +222,7 @@ class _Sitting:
     ) -> None:
         self.objective = objective
         self._whole = objective
-        self._detail_steps = config.detail_steps if index else 0
+        self._detail_steps = plan[index].detail_steps
         self._index, self._plan, self._clock = index, plan, clock
         self._solver, self._content, self._config = solver, content, config
         self._average: Tensor | None = None
@@ -233,10 +245,9 @@ class _Sitting:
         if step <= self._detail_steps:
             if self.objective is self._whole:
                 self.objective = self._whole.of_details()
-        elif step == self._detail_steps + 1 and self._detail_steps:
+        elif self.objective is not self._whole:
             self.objective = self._whole
-            # What was learnt of the slopes of another objective does not hold for this one.
-            self._forget_curvature()
+            self._solver.reconsider()
 
     def judge(self) -> tuple[str, bool]:
         """Count the last step; returns (what the user should know, whether to end the scale)."""
@@ -247,6 +258,9 @@ class _Sitting:
             return "", False
         if trouble == "not finite":
             return self._answer_not_finite(), False
+        if self._failures >= 3 and self.objective is not self._whole:
+            self._detail_steps = self._failures = 0
+            return "the details are done early; going on with the whole", False
         if self._failures >= 3:
             return "no direction leads further down; this size is finished early", True
         return "the step was too long; trying again more carefully", False
@@ -301,7 +315,10 @@ class _Sitting:
 
 
 class _Clock:
-    """Estimates the time left from the work done: a step costs as much as it has pixels."""
+    """Estimates the time left from the work done: a step costs as much as it has pixels.
+
+    Detail steps cost less than half of that.
+    """
 
     def __init__(self, plan: Sequence[Scale]) -> None:
         self._plan = plan
@@ -313,9 +330,9 @@ class _Clock:
 
     def tick(self, scale: int, step: int) -> None:
         now = time.perf_counter()
-        total = sum(_count_work(one) for one in self._plan)
-        pixels = self._plan[scale].size[0] * self._plan[scale].size[1]
-        done = sum(_count_work(one) for one in self._plan[:scale]) + step * pixels
+        total = sum(_count_work(one, one.steps) for one in self._plan)
+        done = sum(_count_work(one, one.steps) for one in self._plan[:scale])
+        done += _count_work(self._plan[scale], step)
         if self._before is not None and done > self._before:
             rate = (now - self._last) / (done - self._before)
             # Small pictures cost more per pixel, so that what was measured last counts most.
@@ -332,8 +349,9 @@ class _Clock:
         return self._left
 
 
-def _count_work(scale: Scale) -> int:
-    return scale.steps * scale.size[0] * scale.size[1]
+def _count_work(scale: Scale, steps: int) -> float:
+    details = min(steps, scale.detail_steps)
+    return (steps - 0.55 * details) * scale.size[0] * scale.size[1]
 
 
 def _prepare_styles(content: Tensor, styles: Sequence[Tensor], config: PaintConfig) -> list[Tensor]:

@@ -17,10 +17,17 @@ SMALLEST_SIDE = 16
 
 
 class Scale(NamedTuple):
-    """One size that a painting goes through, and how many solver steps are spent there."""
+    """One size that a painting goes through, and how many solver steps are spent there.
+
+    Attributes:
+        size: (H, W) in px.
+        steps: All steps.
+        detail_steps: How many of them, the first, look at the fine layers only.
+    """
 
     size: Size
     steps: int
+    detail_steps: int = 0
 
 
 def fit_size(size: Size, long_side: int) -> Size:
@@ -88,17 +95,18 @@ def plan_painting(config: PaintConfig, photograph: Size) -> list[Scale]:
     sides = plan_scales(long_side, max(1, smallest), preset.ratio)
     if config.scales is None and (config.steps is None or len(config.steps) == 1):
         sides = _drop_thin(sides, photograph)
-    steps = config.steps or tuple(_look_up_steps(preset.steps, side) for side in sides)
-    if len(steps) == 1:
-        steps *= len(sides)
-    if len(steps) != len(sides):
-        raise ConfigError(f"{len(steps)} numbers of steps for {len(sides)} scales.")
-    if steps[-1] == 0:
+    given = config.steps
+    if given is not None and len(given) not in (1, len(sides)):
+        raise ConfigError(f"{len(given)} numbers of steps for {len(sides)} scales.")
+    scales = []
+    for index, side in enumerate(sides):
+        whole, details = _count_steps(config, side, first=index == 0)
+        if given is not None:
+            whole = given[index if len(given) > 1 else 0]
+        scales.append(Scale(fit_size(photograph, side), whole + details, details))
+    if scales[-1].steps == 0:
         raise ConfigError("The last scale has no steps; give it at least one.")
-    return [
-        Scale(fit_size(photograph, side), count + (config.detail_steps if index else 0))
-        for index, (side, count) in enumerate(zip(sides, steps, strict=True))
-    ]
+    return scales
 
 
 def trim_border(image: Tensor, share: float) -> Tensor:
@@ -124,6 +132,20 @@ def _drop_thin(sides: list[int], photograph: Size) -> list[int]:
     """Leave out the first scales of a panorama, where too few pixels would be left to look at."""
     wide = [side for side in sides if min(fit_size(photograph, side)) >= SMALLEST_SIDE]
     return wide or sides[-1:]
+
+
+def _count_steps(config: PaintConfig, side: int, *, first: bool) -> tuple[int, int]:
+    """Steps of the preset on the whole objective, and those before them on its fine layers."""
+    preset = PRESETS[config.preset]
+    whole = _look_up_steps(preset.steps, side)
+    details = 0 if first else _look_up_steps(preset.detail_steps, side)
+    if config.detail_steps is not None:
+        # Where the preset has detail steps alone, somebody who turns them off wants others.
+        return max(1, whole), 0 if first else config.detail_steps
+    if config.steps is not None:
+        return whole, 0
+    # Moments of an objective that is no more would mislead Adam.
+    return (whole, details) if config.optimizer == "lbfgs" else (whole + details, 0)
 
 
 def _look_up_steps(table: dict[int, int], side: int) -> int:

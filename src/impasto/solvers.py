@@ -58,6 +58,9 @@ class Solver(Protocol):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` gave."""
 
+    def reconsider(self) -> None:
+        """Be told that the objective has changed, but not so much that slopes are forgotten."""
+
     def forget(self) -> None:
         """Free what is remembered of earlier steps; `image` stays."""
 
@@ -174,6 +177,10 @@ class LBFGS:
             "curvatures": torch.tensor([p[2] for p in self._pairs], dtype=torch.float64),
         }
 
+    def reconsider(self) -> None:
+        """See `Solver.reconsider`."""
+        self._now = None
+
     def forget(self) -> None:
         """See `Solver.forget`."""
         self._pairs.clear()
@@ -242,6 +249,9 @@ class Adam:
             "rate": self._rate.state(),
         }
 
+    def reconsider(self) -> None:
+        """See `Solver.reconsider`."""
+
     def forget(self) -> None:
         """See `Solver.forget`."""
         self._first, self._second = torch.zeros(()), torch.zeros(())
@@ -298,6 +308,9 @@ class SGD:
     def state(self) -> dict[str, Tensor]:
         """The learning rate's clock."""
         return {"rate": self._rate.state()}
+
+    def reconsider(self) -> None:
+        """See `Solver.reconsider`."""
 
     def forget(self) -> None:
         """See `Solver.forget`."""

@@ -20,8 +20,7 @@ from impasto.objective import (
     Objective,
     check_layers,
     measure_styles,
-    select_content_layers,
-    select_style_layers,
+    select_layers,
 )
 from impasto.pyramid import Size, resize
 from impasto.solvers import Evaluation
@@ -36,6 +35,8 @@ class TiledObjective:
     Attributes:
         whole: The objective itself, with targets for the whole picture.
         tiles: The pieces, which own every pixel exactly once.
+        size: (H, W) in px.
+        tile: Side of what a tile owns, in px, before rounding.
         photograph: Where content targets are not kept, since they take more memory than
             anything else of a very large picture: what they are computed from once more in
             each evaluation, shape (1, 3, H, W).
@@ -43,6 +44,8 @@ class TiledObjective:
 
     whole: Objective
     tiles: tuple[Tile, ...]
+    size: Size
+    tile: int
     photograph: Tensor | None = None
 
     def __call__(self, image: Tensor) -> Evaluation:
@@ -75,8 +78,12 @@ class TiledObjective:
         return self.whole.encoder
 
     def of_details(self) -> "TiledObjective":
-        """Only what the fine layers say of style; see `Objective.of_details`."""
-        return replace(self, whole=self.whole.of_details())
+        """The same objective without its deep layers; see `Objective.of_details`."""
+        whole = self.whole.of_details()
+        layers = [*whole.content_factors, *whole.style]
+        return replace(
+            self, whole=whole, tiles=plan_tiles(self.encoder, layers, self.size, self.tile)
+        )
 
     def in_float32(self) -> "TiledObjective":
         """The same objective with a network that computes in float32."""
@@ -160,6 +167,7 @@ def build_tiled_objective(
     size: Size,
     tile: int,
     *,
+    details: bool = False,
     keep_targets: bool = True,
 ) -> TiledObjective:
     """Look at the photograph tile by tile and at the styles once; see `build_objective`.
@@ -171,12 +179,14 @@ def build_tiled_objective(
         styles: Style pictures, each (1, 3, any, any).
         size: (H, W) of this scale.
         tile: Side of the part that a tile owns, in px, before rounding.
+        details: Look at fine layers only; see `Objective.of_details`. Tiles need a narrower
+            border then.
         keep_targets: Keep the photograph's activations; else they are computed anew in each
             evaluation, which takes a quarter longer and saves two thirds of what a very large
             picture needs beside its tiles.
     """
     check_layers(encoder, config)
-    content_layers, style_layers = select_content_layers(config), select_style_layers(config)
+    content_layers, style_layers = select_layers(encoder, config, details=details)
     tiles = plan_tiles(encoder, [*content_layers, *style_layers], size, tile)
     picture = resize(content, size)
     with torch.no_grad():
@@ -185,7 +195,7 @@ def build_tiled_objective(
     factor = LOSS_FORMS[config.loss].content_factor
     factors = {layer: factor(*energy) for layer, energy in energies.items()}
     whole = Objective(encoder, config, targets, style, factors)
-    return TiledObjective(whole, tiles, None if keep_targets else picture)
+    return TiledObjective(whole, tiles, size, tile, None if keep_targets else picture)
 
 
 def _look_by_tiles(

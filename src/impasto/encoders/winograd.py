@@ -9,7 +9,6 @@ largest output, in float32.
 """
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 #: The transforms of input, kernel and output for the points 0, 1, -1, 2, -2 and infinity.
@@ -91,19 +90,27 @@ def _convolve_one(x: Tensor, kernel: Tensor) -> Tensor:
     inputs, outputs = kernel.shape[1:]
     height, width = x.shape[-2:]
     rows, columns = -(-height // 4), -(-width // 4)
-    x = x.contiguous(memory_format=torch.channels_last)
-    padded = F.pad(x, (1, 4 * columns - width + 1, 1, 4 * rows - height + 1))
-    padded = padded.permute(0, 2, 3, 1)[0].contiguous()  # (4 rows + 2, 4 columns + 2, C)
+    pixels = x[0].permute(1, 2, 0).contiguous()  # (H, W, C); no copy if channels lie last
     result = x.new_empty((4 * rows, 4 * columns, outputs))
     band = _choose_band(rows, columns, max(inputs, outputs))
     scratch = _Scratch(x, 36 * band * columns, max(inputs, outputs))
+    padded = x.new_zeros((4 * band + 2, 4 * columns + 2, inputs))
     for first in range(0, rows, band):
         last = min(first + band, rows)
-        patches = _cut_patches(padded, first, last, columns)
-        made = _filter(patches, kernel, scratch)  # (4, 4, band, columns, C)
+        _fill(padded, pixels, 4 * first - 1)
+        made = _filter(_cut_patches(padded, last - first, columns), kernel, scratch)
         place = result[4 * first : 4 * last].view(last - first, 4, columns, 4, outputs)
         place.copy_(made.permute(2, 0, 3, 1, 4))
     return result[:height, :width].permute(2, 0, 1).unsqueeze(0)
+
+
+def _fill(padded: Tensor, pixels: Tensor, top: int) -> None:
+    """Copy rows of a picture, from row `top` on, between columns of zeros; zeros beyond it."""
+    height, width, _ = pixels.shape
+    first, last = max(0, top), min(height, top + padded.shape[0])
+    padded[: first - top].zero_()
+    padded[last - top :].zero_()
+    padded[first - top : last - top, 1 : width + 1].copy_(pixels[first:last])
 
 
 def _choose_band(rows: int, columns: int, channels: int) -> int:
@@ -121,15 +128,12 @@ class _Scratch:
         self.second = like.new_empty(positions * channels)
 
 
-def _cut_patches(padded: Tensor, first: int, last: int, columns: int) -> Tensor:
-    """View overlapping 6 x 6 patches, 4 px apart: (6, 6, last - first, columns, C)."""
+def _cut_patches(padded: Tensor, rows: int, columns: int) -> Tensor:
+    """View overlapping 6 x 6 patches, 4 px apart: (6, 6, rows, columns, C)."""
     _, width, channels = padded.shape
     row = width * channels
-    return padded.as_strided(
-        (6, 6, last - first, columns, channels),
-        (row, channels, 4 * row, 4 * channels, 1),
-        padded.storage_offset() + first * 4 * row,
-    )
+    strides = (row, channels, 4 * row, 4 * channels, 1)
+    return padded.as_strided((6, 6, rows, columns, channels), strides)
 
 
 def _filter(patches: Tensor, kernel: Tensor, scratch: _Scratch) -> Tensor:
