@@ -532,6 +532,71 @@ def test_again_checks_its_pictures(run, fails, folder):
     assert run("again", "a.png", "--dry-run")[0] == 0
 
 
+@pytest.fixture
+def masks(folder):
+    """Two halves, and a map that leaves the middle alone."""
+    half = np.zeros((40, 60), "uint8")
+    half[:, :30] = 255
+    Image.fromarray(half).save("left.png")
+    Image.fromarray(255 - half).save("right.png")
+    half[:] = 255
+    half[10:30, 20:40] = 0
+    Image.fromarray(half).save("spare.png")
+    return folder
+
+
+def test_masks_say_where(run, masks):
+    given = ("--mask", "left.png", "--mask", "right.png", "--strength-map", "spare.png")
+    words = ("paint", "lake.jpg", "brush.png", "hill.png", *QUICK, *given)
+    code, _, error = run(*words, "-o", "a.png")
+    assert code == 0, error
+    assert run("again", "a.png")[0] == 0
+    assert Path("a-again.png").read_bytes() == Path("a.png").read_bytes()
+    code, out, _ = run("again", "a.png", "--dry-run")
+    assert shlex.split(out).count("--mask") == 2
+    assert run(*shlex.split(out)[1:], "-o", "b.png")[0] == 0
+    assert Path("b.png").read_bytes() == Path("a.png").read_bytes()
+    photograph = np.asarray(Image.open("lake.jpg").resize((64, 43), Image.Resampling.BICUBIC))
+    spared = np.asarray(Image.open("a.png"))[16:27, 26:38].astype(int)
+    assert np.abs(spared - photograph[16:27, 26:38]).max() <= 3
+
+
+def test_again_wants_its_masks(run, fails, masks):
+    run("paint", "lake.jpg", "brush.png", *QUICK, "--mask", "left.png", "-o", "a.png")
+    Path("left.png").unlink()
+    assert "Cannot find the mask 'left'" in fails(3, "again", "a.png")
+    Path("right.png").rename("left.png")
+    assert "its pixels differ" in fails(3, "again", "a.png")
+
+
+def test_labels_say_where(run, fails, masks):
+    Image.fromarray(np.full((30, 30), 255, "uint8")).save("all.png")
+    words = ("paint", "lake.jpg", "brush.png", *QUICK, "--labels", "all.png")
+    assert run(*words, "--style-labels", "all.png", "-o", "a.png")[0] == 0
+    assert run("again", "a.png")[0] == 0
+    assert "0 style labels for 1 styles" in fails(2, *words)
+    assert "one or the other" in fails(2, *words, "--mask", "left.png")
+    Image.fromarray(np.zeros((30, 30), "uint8")).save("none.png")
+    assert "#ffffff" in fails(2, *words, "--style-labels", "none.png")
+
+
+def test_masks_that_do_not_fit(fails, masks):
+    assert "2 masks for 1 styles" in fails(
+        2, "paint", "lake.jpg", "brush.png", *QUICK, "--mask", "left.png", "--mask", "right.png"
+    )
+    fails(3, "paint", "lake.jpg", "brush.png", *QUICK, "--mask", "nobody.png")
+    fails(6, "paint", "lake.jpg", "brush.png", *QUICK, "--mask", "left.png", "-o", "left.png")
+
+
+def test_a_folder_is_painted_through_one_mask(run, masks):
+    Path("in").mkdir()
+    make_picture(60, 40, 3).save("in/one.png")
+    make_picture(40, 60, 4).save("in/two.png")
+    words = ("paint", "in", "brush.png", *QUICK, "--mask", "left.png", "-o", "out")
+    assert run(*words)[0] == 0
+    assert len(list(Path("out").glob("*.png"))) == 2
+
+
 def test_again_needs_a_painting_of_ours(fails):
     fails(3, "again", "lake.jpg")
     fails(3, "again", "nobody.png")

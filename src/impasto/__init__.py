@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from impasto.version import __version__
 
 if TYPE_CHECKING:
-    from impasto.api import Job, Painter, Painting, paint
+    from impasto.api import Job, Painter, Painting, Placement, paint
     from impasto.config import PaintConfig
     from impasto.errors import ImpastoError
     from impasto.images import Picture
@@ -28,6 +28,7 @@ __all__ = [
     "Painter",
     "Painting",
     "Picture",
+    "Placement",
     "Progress",
     "__version__",
     "paint",
@@ -41,6 +42,7 @@ _HOMES = {
     "Painter": "impasto.api",
     "Painting": "impasto.api",
     "Picture": "impasto.images",
+    "Placement": "impasto.api",
     "Progress": "impasto.painting",
     "paint": "impasto.api",
 }

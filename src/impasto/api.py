@@ -31,6 +31,7 @@ from impasto.objective import check_layers
 from impasto.painting import PaintState, Progress
 from impasto.painting import paint as run_engine
 from impasto.pyramid import SMALLEST_SIDE, plan_painting, resize
+from impasto.regions import Guidance, pair_labels, pair_masks
 from impasto.version import __version__
 
 
@@ -82,6 +83,69 @@ class Painting:
 
 
 @dataclass(frozen=True)
+class Placement:
+    """Pictures that say where what is painted.
+
+    A mask counts by its alpha channel if it has one, else by its brightness: white is all.
+
+    Attributes:
+        masks: Where each style goes, one per style; what none covers stays the photograph.
+        style_masks: Which part of each style is looked at, one per style.
+        labels: The photograph's regions in flat colours, in place of masks.
+        style_labels: The styles' regions in the same colours, one per style.
+        strength_map: How far to leave the photograph at each place; black leaves it untouched.
+    """
+
+    masks: Sequence[Source | Picture] = ()
+    style_masks: Sequence[Source | Picture] = ()
+    labels: Source | Picture | None = None
+    style_labels: Sequence[Source | Picture] = ()
+    strength_map: Source | Picture | None = None
+
+    def load(self, load: Callable[[Source | Picture], Picture]) -> "Placement":
+        """The same with all pictures loaded."""
+        return Placement(
+            tuple(map(load, self.masks)),
+            tuple(map(load, self.style_masks)),
+            None if self.labels is None else load(self.labels),
+            tuple(map(load, self.style_labels)),
+            None if self.strength_map is None else load(self.strength_map),
+        )
+
+    def guide(self, count: int, shares: Sequence[float] | None) -> Guidance:
+        """What the engine needs of it, for `count` styles; the pictures must be loaded.
+
+        Raises:
+            ConfigError: If pictures and styles do not fit together.
+        """
+        strength = None if self.strength_map is None else _read_mask(self.strength_map)
+        if self.labels is None:
+            if self.style_labels:
+                raise ConfigError("Style labels need labels of the photograph; give both.")
+            masks, style_masks = map(_read_mask, self.masks), map(_read_mask, self.style_masks)
+            regions = pair_masks(count, tuple(masks), tuple(style_masks), shares)
+            return Guidance(regions, strength)
+        if self.masks or self.style_masks:
+            raise ConfigError("Labels take the place of masks; give one or the other.")
+        if len(self.style_labels) != count:
+            raise ConfigError(
+                f"{len(self.style_labels)} style labels for {count} styles; give one for each."
+            )
+        styles = [_read_labels(one) for one in self.style_labels]
+        return Guidance(pair_labels(_read_labels(self.labels), styles), strength)
+
+    def describe(self) -> dict[str, Any]:
+        """Names and digests of the pictures, by what they are for."""
+        found: dict[str, Any] = {}
+        for kind, pictures in vars(self).items():
+            if isinstance(pictures, Picture):
+                found[kind] = identify(pictures)
+            elif pictures:
+                found[kind] = [identify(picture) for picture in pictures]
+        return found
+
+
+@dataclass(frozen=True)
 class Job:
     """One painting to be done: pictures loaded, settings checked, memory estimated.
 
@@ -92,6 +156,7 @@ class Job:
         start: Picture to start from, if any.
         painter: Who paints it.
         frugality: How memory is saved; None if it need not be.
+        placement: Masks, loaded; None without any.
     """
 
     photo: Picture
@@ -100,6 +165,7 @@ class Job:
     start: Picture | None
     painter: "Painter"
     frugality: Frugality | None = None
+    placement: Placement | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -123,7 +189,15 @@ class Job:
             start=None if self.start is None else _flatten(self.start),
             state=state,
             frugality=self.frugality,
+            guidance=self.guidance,
         )
+
+    @property
+    def guidance(self) -> Guidance | None:
+        """Where which style is painted; None without masks."""
+        if self.placement is None:
+            return None
+        return self.placement.guide(len(self.styles), self.config.style_shares)
 
     def collect(self, progress: Progress) -> Painting:
         """Make a painting of any event of `run`, at full size even if it comes from early on."""
@@ -143,6 +217,8 @@ class Job:
         }
         if self.start is not None:
             described["start"] = identify(self.start)
+        if self.placement is not None:
+            described["placement"] = self.placement.describe()
         if self.painter.custom_weights:
             described["weights"] = self.painter.custom_weights.name
             described["weights_sha256"] = self.painter.custom_digest
@@ -203,6 +279,7 @@ class Painter:
         config: PaintConfig | None = None,
         *,
         start: Source | Picture | None = None,
+        placement: Placement | None = None,
         check_memory: bool = True,
     ) -> Job:
         """Load and check everything that a painting needs, before any work is done.
@@ -212,6 +289,7 @@ class Painter:
             styles: Style pictures, or names from the gallery such as "mosaic".
             config: Settings; the defaults if left out.
             start: Picture to start from, for `init="file"`.
+            placement: Masks, labels and a map of strength.
             check_memory: Choose tiles that fit the memory, and refuse what fits in none.
 
         Raises:
@@ -227,6 +305,7 @@ class Painter:
             config,
             None if start is None else self._load(start),
             self,
+            placement=None if placement is None else placement.load(self._load),
         )
         _check_job(job)
         check_layers(self.load_encoder(config), config.resolve())
@@ -286,6 +365,7 @@ def paint(
     styles: Source | Picture | Sequence[Source | Picture],
     *,
     start: Source | Picture | None = None,
+    placement: Placement | None = None,
     device: str = "auto",
     weights_file: Path | None = None,
     on_progress: Callable[[Progress], None] | None = None,
@@ -297,6 +377,7 @@ def paint(
         photo: The photograph: path, bytes, open file, PIL image, array or tensor.
         styles: One style picture or several, or names from the gallery such as "mosaic".
         start: Picture to start from, for `init="file"`.
+        placement: Masks, labels and a map of strength.
         device: `auto`, `cpu`, `cuda` or `mps`.
         weights_file: Weights of one's own in place of the published ones.
         on_progress: Called after each step.
@@ -312,7 +393,7 @@ def paint(
         styles if isinstance(styles, list | tuple) else [styles]  # type: ignore[list-item]
     )
     painter = Painter(device=device, weights_file=weights_file)
-    job = painter.prepare(photo, several, PaintConfig(**settings), start=start)
+    job = painter.prepare(photo, several, PaintConfig(**settings), start=start, placement=placement)
     for progress in job.run():
         if on_progress:
             on_progress(progress)
@@ -347,9 +428,22 @@ def _check_job(job: Job) -> None:
         raise ConfigError("No style is given; name at least one style picture.")
     if "file" in parse_blend(job.config.init) and job.start is None:
         raise ConfigError("The start 'file' needs a picture; give one, with --init-file.")
+    _ = job.guidance  # raises what is wrong with masks
     shares = job.config.style_shares
     if shares is not None and len(shares) != len(job.styles):
         raise ConfigError(f"{len(shares)} style shares for {len(job.styles)} styles.")
+
+
+def _read_mask(picture: Source | Picture) -> Tensor:
+    assert isinstance(picture, Picture)
+    if picture.alpha is not None:
+        return picture.alpha
+    return picture.pixels.mean(1, keepdim=True)
+
+
+def _read_labels(picture: Source | Picture) -> Tensor:
+    assert isinstance(picture, Picture)
+    return _flatten(picture)
 
 
 def _flatten(picture: Picture) -> Tensor:

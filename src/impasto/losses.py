@@ -13,7 +13,7 @@ from torch import Tensor
 from impasto.statistics import Moments, covariance, energy
 
 
-def squared_difference(features: Tensor, target: Tensor) -> Tensor:
+def squared_difference(features: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
     """Sum of (F - P)^2 over all channels and positions, summed in float32.
 
     Every content loss is this sum times a factor that depends on the target alone.
@@ -21,8 +21,9 @@ def squared_difference(features: Tensor, target: Tensor) -> Tensor:
     Args:
         features: Activations F, any shape and floating precision.
         target: Activations P of the same shape; no gradient flows to it.
+        weights: How much each position counts, shape (1, 1, H, W); all alike if left out.
     """
-    total: Tensor = _SquaredDifference.apply(features, target)  # type: ignore[no-untyped-call]
+    total: Tensor = _SquaredDifference.apply(features, target, weights)  # type: ignore[no-untyped-call]
     return total
 
 
@@ -133,14 +134,16 @@ class _SquaredDifference(torch.autograd.Function):
     """Keeps the activations as they are; autograd would keep a float32 copy of each."""
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor, target: Tensor) -> Tensor:
-        ctx.save_for_backward(features, target)
-        return (features.float() - target.float()).square_().sum()
+    def forward(ctx: Any, features: Tensor, target: Tensor, weights: Tensor | None) -> Tensor:
+        ctx.save_for_backward(features, target, weights)
+        squares = (features.float() - target.float()).square_()
+        return squares.sum() if weights is None else squares.mul_(weights).sum()
 
     @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:
-        features, target = ctx.saved_tensors
-        return (features - target) * (2 * slope).to(features.dtype), None
+    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None, None]:
+        features, target, weights = ctx.saved_tensors
+        scale = 2 * slope if weights is None else 2 * slope * weights
+        return (features - target).mul_(scale.to(features.dtype)), None, None
 
 
 class LossForm(NamedTuple):

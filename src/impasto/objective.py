@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from impasto.encoders import Encoder, describe_unknown_layer
 from impasto.errors import ConfigError
 from impasto.losses import LOSS_FORMS, squared_difference, sum_squares, total_variation
 from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize
+from impasto.regions import Guidance, Region, ScaledGuidance, StylePart, pair_masks
 from impasto.solvers import Evaluation
 from impasto.statistics import Moments, blend_moments, collect_moments
 from impasto.tiles import collect_by_tiles
@@ -25,15 +26,17 @@ class Objective:
         encoder: The network that looks.
         config: Resolved settings; layers, weights and the form of the loss matter here.
         content: Layer -> activations of the photograph.
-        style: Layer -> moments of the blended styles.
+        style: Layer -> for each region, moments of its blended styles.
         content_factors: Content layer -> what its summed squared difference is multiplied with.
+        guidance: Where the regions are, and how strongly it paints.
     """
 
     encoder: Encoder
     config: PaintConfig
     content: dict[str, Tensor]
-    style: dict[str, Moments]
+    style: dict[str, tuple[Moments, ...]]
     content_factors: dict[str, float]
+    guidance: ScaledGuidance = field(default_factory=ScaledGuidance)
 
     def __call__(self, image: Tensor) -> Evaluation:
         """Evaluate loss and gradient.
@@ -51,18 +54,27 @@ class Objective:
     def compute_terms(self, image: Tensor) -> dict[str, Tensor]:
         """The weighted terms as differentiable scalars: content, style and tv."""
         features = self.encoder(image, [*self.content, *self.style])
+        stride, guidance = self.encoder.stride, self.guidance
         differences = {
-            layer: squared_difference(features[layer], target)
+            layer: squared_difference(
+                features[layer], target, guidance.weigh_content(stride(layer))
+            )
             for layer, target in self.content.items()
         }
-        moments = {layer: collect_moments(features[layer]) for layer in self.style}
+        moments = {
+            layer: [
+                collect_moments(features[layer], guidance.weigh_region(index, stride(layer)))
+                for index in range(len(targets))
+            ]
+            for layer, targets in self.style.items()
+        }
         positions = {layer: features[layer][0, 0].numel() for layer in self.style}
         return self.weigh(differences, moments, positions, total_variation(image))
 
     def weigh(
         self,
         differences: Mapping[str, Tensor],
-        moments: Mapping[str, Moments],
+        moments: Mapping[str, Sequence[Moments]],
         positions: Mapping[str, int],
         slopes: Tensor,
     ) -> dict[str, Tensor]:
@@ -73,7 +85,7 @@ class Objective:
 
         Args:
             differences: Content layer -> summed squared difference.
-            moments: Style layer -> moments.
+            moments: Style layer -> moments of each region.
             positions: Style layer -> number of positions.
             slopes: Total variation.
         """
@@ -86,8 +98,12 @@ class Objective:
                 content = content + differences[layer] * share
         for layer, weight in _pair(config.style_layers, config.style_layer_weights):
             if layer in moments:
-                loss = form.style(moments[layer], self.style[layer], positions[layer])
-                style = style + loss * (weight * (config.style_weight or 0.0))
+                # A region counts as much as it is large, as it does in the content loss.
+                for area, actual, wanted in zip(
+                    self.guidance.areas, moments[layer], self.style[layer], strict=True
+                ):
+                    loss = form.style(actual, wanted, max(1, round(area * positions[layer])))
+                    style = style + loss * (area * weight * (config.style_weight or 0.0))
         return {"content": content, "style": style, "tv": slopes * (config.tv_weight or 0.0)}
 
     def of_details(self) -> "Objective":
@@ -121,6 +137,7 @@ def build_objective(
     styles: Sequence[Tensor],
     size: Size,
     *,
+    guidance: Guidance | None = None,
     details: bool = False,
 ) -> Objective:
     """Look at the photograph and the styles once, at one scale.
@@ -131,6 +148,7 @@ def build_objective(
         content: The photograph at full size, shape (1, 3, H, W).
         styles: Style pictures at full size, each (1, 3, any, any).
         size: (H, W) of this scale.
+        guidance: Where which style is painted; by default all of them everywhere.
         details: Look at fine layers only; see `Objective.of_details`.
 
     Raises:
@@ -140,10 +158,11 @@ def build_objective(
     content_layers, style_layers = select_layers(encoder, config, details=details)
     with torch.no_grad():
         seen = encoder(resize(content, size), content_layers) if content_layers else {}
-        style = measure_styles(encoder, config, styles, size, style_layers)
+        guidance = guidance or Guidance(pair_masks(len(styles), (), (), config.style_shares))
+        style = measure_styles(encoder, config, styles, size, style_layers, guidance.regions)
     factor = LOSS_FORMS[config.loss].content_factor
     factors = {layer: factor(sum_squares(target), target.numel()) for layer, target in seen.items()}
-    return Objective(encoder, config, seen, style, factors)
+    return Objective(encoder, config, seen, style, factors, guidance.scale(size, content.device))
 
 
 def content_weight(config: PaintConfig) -> float:
@@ -204,28 +223,48 @@ def measure_styles(
     styles: Sequence[Tensor],
     size: Size,
     layers: Sequence[str],
+    regions: Sequence[Region],
     tile: int | None = None,
-) -> dict[str, Moments]:
-    """Moments of the blended styles in each layer, at the size that suits a painting of `size`.
+) -> dict[str, tuple[Moments, ...]]:
+    """Moments of each region's styles in each layer, at the size that suits a painting of `size`.
 
     A style larger than `tile` px, by default than the painting itself and than 1024 px, is
     looked at in tiles.
 
     Raises:
-        ConfigError: If shares and styles differ in number.
+        ConfigError: If a mask leaves nothing of a style.
     """
     if not layers or not styles:
         return {}
-    shares = config.style_shares or (1.0,) * len(styles)
-    if len(shares) != len(styles):
-        raise ConfigError(f"{len(shares)} style shares for {len(styles)} styles; give one each.")
-    seen = [
-        collect_by_tiles(
-            encoder, scale_style(style, size, config.stroke_size), layers, tile or max(*size, 1024)
-        )
-        for style in styles
-    ]
-    return {layer: blend_moments([one[layer] for one in seen], shares) for layer in layers}
+    side = tile or max(*size, 1024)
+    parts = [part for region in regions for part in region.parts]
+    seen: dict[int, dict[str, Moments]] = {}
+    for index, style in enumerate(styles):
+        picture = scale_style(style, size, config.stroke_size)
+        places = [place for place, part in enumerate(parts) if part.style == index]
+        masks = [_scale_mask(parts[place], picture) for place in places]
+        if places:
+            found = collect_by_tiles(encoder, picture, layers, side, masks)
+            seen |= dict(zip(places, found, strict=True))
+    result: dict[str, tuple[Moments, ...]] = {}
+    for layer in layers:
+        moments, first = [], 0
+        for region in regions:
+            own = range(first, first + len(region.parts))
+            shares = [part.share for part in region.parts]
+            moments.append(blend_moments([seen[place][layer] for place in own], shares))
+            first += len(region.parts)
+        result[layer] = tuple(moments)
+    return result
+
+
+def _scale_mask(part: StylePart, picture: Tensor) -> Tensor | None:
+    if part.mask is None:
+        return None
+    mask = resize(part.mask.to(picture), (picture.shape[-2], picture.shape[-1]))
+    if float(mask.mean()) < 1e-4:
+        raise ConfigError(f"The mask of style {part.style + 1} leaves nothing of it.")
+    return mask
 
 
 def _pair(

@@ -18,7 +18,8 @@ from impasto.errors import ConfigError, NumericalError, ShapeError
 from impasto.memory import Frugality
 from impasto.objective import Objective, build_objective
 from impasto.pyramid import Scale, Size, cover, plan_painting, resize, trim_border
-from impasto.solvers import LBFGS, SGD, Adam, Evaluation, Solver
+from impasto.regions import Guidance
+from impasto.solvers import LBFGS, SGD, Adam, Evaluate, Evaluation, Solver
 from impasto.tiled import TiledObjective, build_tiled_objective
 
 
@@ -88,6 +89,7 @@ def paint(
     start: Tensor | None = None,
     state: PaintState | None = None,
     frugality: Frugality | None = None,
+    guidance: Guidance | None = None,
 ) -> Iterator[Progress]:
     """Paint a photograph in the manner of one or several pictures.
 
@@ -99,6 +101,7 @@ def paint(
         start: Picture to start from, for `init="file"`; any size.
         state: Snapshot of an interrupted run with the same arguments.
         frugality: How memory is saved at scales larger than its tiles; None if it need not be.
+        guidance: Where which style is painted and how strongly; by default all of them, evenly.
 
     Yields:
         An event after each step. The last one has `done` set and holds the finished picture.
@@ -119,16 +122,16 @@ def paint(
     for index in range(state.scale if state else 0, len(plan)):
         size, steps = plan[index].size, plan[index].steps
         saving = frugality if frugality and max(size) > frugality.tile else None
-        objective = _look(encoder, config, content, styles, plan[index], saving)
+        objective = _look(encoder, config, content, styles, plan[index], saving, guidance)
         history = min(config.history, saving.history) if saving else config.history
         solver = build_solver(config, resize(picture, size).to(content), history)
         sitting = _Sitting(index, plan, clock, solver, objective, content, config)
         first = sitting.restore(state) if state and index == state.scale else 0
         if first == steps and index + 1 == len(plan):
-            yield sitting.report(steps, objective(sitting.picture), "", last=True)
+            yield sitting.report(steps, sitting.evaluate(solver.image), "", last=True)
         for step in range(first + 1, steps + 1):
             sitting.look(step)
-            evaluation = solver.step(sitting.objective)
+            evaluation = solver.step(sitting.evaluate)
             note, stuck = sitting.judge()
             yield sitting.report(step, evaluation, note, last=stuck or step == steps)
             if stuck:
@@ -192,14 +195,17 @@ def _look(
     styles: Sequence[Tensor],
     scale: Scale,
     saving: Frugality | None,
+    guidance: Guidance | None,
 ) -> Objective | TiledObjective:
     """Look at photograph and styles for one scale: no deeper than its steps will."""
     details = scale.steps == scale.detail_steps
     if saving is None:
-        return build_objective(encoder, config, content, styles, scale.size, details=details)
+        return build_objective(
+            encoder, config, content, styles, scale.size, guidance=guidance, details=details
+        )
     return build_tiled_objective(
         encoder, config, content, styles, scale.size, saving.tile,
-        details=details, keep_targets=saving.keep_targets,
+        guidance=guidance, details=details, keep_targets=saving.keep_targets,
     )  # fmt: skip
 
 
@@ -227,11 +233,31 @@ class _Sitting:
         self._solver, self._content, self._config = solver, content, config
         self._average: Tensor | None = None
         self._failures = 0
+        self._presence = objective.guidance.presence
+        self._photograph = None
+        if self._presence is not None:
+            self._photograph = resize(content, plan[index].size)
 
     @property
     def picture(self) -> Tensor:
         """The result so far: the average of iterates if one is kept, or the last one."""
-        return self._solver.image if self._average is None else self._average
+        return self._unveil(self._solver.image if self._average is None else self._average)
+
+    @property
+    def evaluate(self) -> Evaluate:
+        """What the solver lowers: the objective of what is seen of its picture."""
+        return self.objective if self._presence is None else self._evaluate_unveiled
+
+    def _unveil(self, image: Tensor) -> Tensor:
+        """Lay a painting over the photograph, as far as it is to be seen at each place."""
+        if self._presence is None or self._photograph is None:
+            return image
+        return torch.lerp(self._photograph, image, self._presence)
+
+    def _evaluate_unveiled(self, image: Tensor) -> Evaluation:
+        assert self._presence is not None
+        found = self.objective(self._unveil(image))
+        return found._replace(gradient=found.gradient * self._presence)
 
     def restore(self, state: PaintState) -> int:
         """Take up an interrupted scale; returns the steps it has done."""

@@ -26,21 +26,28 @@ class Moments(NamedTuple):
     second: Tensor
 
 
-def collect_moments(features: Tensor) -> Moments:
+def collect_moments(features: Tensor, weights: Tensor | None = None) -> Moments:
     """Average activations and their products over all positions.
 
     Args:
         features: Activations, shape (B, C, H, W), any floating precision. The moments are
             always taken in float32: a covariance is a small difference of large numbers.
+        weights: How much each position counts, shape (1, 1, H, W), not negative; all alike if
+            left out. The guided Gram matrices of Gatys et al. 2017, with T^2 for the weights.
 
     Returns:
-        The moments; differentiable.
+        The moments; differentiable by the activations.
 
     Raises:
-        ShapeError: If `features` is not 4-D.
+        ShapeError: If `features` is not 4-D, or `weights` does not fit.
     """
     _check_features(features)
-    mean, second = _MomentsFunction.apply(features)  # type: ignore[no-untyped-call]
+    if weights is not None and weights.shape != (1, 1, *features.shape[2:]):
+        raise ShapeError(
+            f"Weights for activations {tuple(features.shape)} have shape"
+            f" {(1, 1, *features.shape[2:])}, not {tuple(weights.shape)}."
+        )
+    mean, second = _MomentsFunction.apply(features, weights)  # type: ignore[no-untyped-call]
     return Moments(mean, second)
 
 
@@ -103,15 +110,21 @@ def _list_positions(features: Tensor) -> Tensor:
     return features.permute(0, 2, 3, 1).flatten(1, 2)
 
 
-def _sum_products(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Sum f and f f^T over positions in float32, a piece at a time: (B, C), (B, C, C)."""
+def _sum_products(rows: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Sum w f and w f f^T over positions in float32, a piece at a time: (B, C), (B, C, C)."""
     batch, _, channels = rows.shape
     total = rows.new_zeros((batch, channels), dtype=torch.float32)
     products = rows.new_zeros((batch, channels, channels), dtype=torch.float32)
-    for piece in torch.split(rows, max(1, _PIECE // channels), dim=1):
-        exact = piece.float()
-        total += exact.sum(dim=1)
-        products.baddbmm_(exact.mT, exact)
+    # On a GPU pieces would only be more kernels to start.
+    size = max(1, _PIECE // channels) if rows.device.type == "cpu" else rows.shape[1]
+    first = 0
+    for piece in torch.split(rows, size, dim=1):
+        exact = weighted = piece.float()
+        if weights is not None:
+            weighted = exact * weights[:, first : first + piece.shape[1]]
+            first += piece.shape[1]
+        total += weighted.sum(dim=1)
+        products.baddbmm_(weighted.mT, exact)
     return total, products
 
 
@@ -123,20 +136,25 @@ class _MomentsFunction(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, features: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.save_for_backward(features)
-        total, products = _sum_products(_list_positions(features))
+    def forward(ctx: Any, features: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         count = features.shape[2] * features.shape[3]
-        return total / count, products / count
+        if weights is not None:
+            weights = weights.flatten(2).mT.float()  # (1, H*W, 1)
+            weights = weights / weights.sum().clamp(min=1e-12)
+        ctx.save_for_backward(features, weights)
+        total, products = _sum_products(_list_positions(features), weights)
+        return (total / count, products / count) if weights is None else (total, products)
 
     @staticmethod
-    def backward(ctx: Any, d_mean: Tensor, d_second: Tensor) -> Tensor:
-        (features,) = ctx.saved_tensors
-        count = features.shape[2] * features.shape[3]
+    def backward(ctx: Any, d_mean: Tensor, d_second: Tensor) -> tuple[Tensor, None]:
+        features, weights = ctx.saved_tensors
+        count = features.shape[2] * features.shape[3] if weights is None else 1
         mixing = ((d_second + d_second.mT) / count).to(features.dtype)
         offset = (d_mean / count).to(features.dtype).unsqueeze(1)
         # Channels stay last in memory: a gradient in another layout than the convolutions'
         # costs a slow copy at each addition to theirs.
         rows = torch.baddbmm(offset, _list_positions(features), mixing)  # (B, H*W, C)
+        if weights is not None:
+            rows.mul_(weights)
         batch, channels, height, width = features.shape
-        return rows.view(batch, height, width, channels).permute(0, 3, 1, 2)
+        return rows.view(batch, height, width, channels).permute(0, 3, 1, 2), None

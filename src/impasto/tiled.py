@@ -23,9 +23,10 @@ from impasto.objective import (
     select_layers,
 )
 from impasto.pyramid import Size, resize
+from impasto.regions import Guidance, ScaledGuidance, pair_masks
 from impasto.solvers import Evaluation
-from impasto.statistics import Moments, collect_moments
-from impasto.tiles import Tile, plan_tiles
+from impasto.statistics import Moments
+from impasto.tiles import Tile, collect_share, plan_tiles
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ class TiledObjective:
         """The network that looks."""
         return self.whole.encoder
 
+    @property
+    def guidance(self) -> ScaledGuidance:
+        """Where the regions are, and how strongly it paints."""
+        return self.whole.guidance
+
     def of_details(self) -> "TiledObjective":
         """The same objective without its deep layers; see `Objective.of_details`."""
         whole = self.whole.of_details()
@@ -118,16 +124,17 @@ class TiledObjective:
         parts = {"slopes": _sum_own_slopes(piece, tile, image.shape[-2:]) / image.numel()}
         positions = self._count_positions(image)
         for layer in self.whole.style:
-            own = tile.own(features[layer], self.encoder.stride(layer))
-            share = own[0, 0].numel() / positions[layer]
-            moments = collect_moments(own)
-            parts[f"mean {layer}"] = moments.mean * share
-            parts[f"second {layer}"] = moments.second * share
+            stride = self.encoder.stride(layer)
+            own = tile.own(features[layer], stride)
+            for index in range(len(self.whole.style[layer])):
+                weights = self.whole.guidance.weigh_region(index, stride)
+                moments = collect_share(own, positions[layer], weights, tile, stride)
+                parts[f"mean {layer} {index}"], parts[f"second {layer} {index}"] = moments
         return parts
 
     def _compare(self, features: dict[str, Tensor], tile: Tile) -> dict[str, Tensor]:
         """What one tile adds to the sums for content."""
-        layers = list(self.whole.content_factors)
+        layers, guidance = list(self.whole.content_factors), self.whole.guidance
         targets = {}
         if self.photograph is not None and layers:
             with torch.no_grad():
@@ -140,16 +147,20 @@ class TiledObjective:
                 if targets
                 else tile.place(self.whole.content[layer], stride)
             )
-            own = tile.own(features[layer], stride)
-            parts[f"content {layer}"] = squared_difference(own, target)
+            own, weights = tile.own(features[layer], stride), guidance.weigh_content(stride)
+            here = None if weights is None else tile.place(weights, stride)
+            parts[f"content {layer}"] = squared_difference(own, target, here)
         return parts
 
     def _weigh(self, sums: dict[str, Tensor], image: Tensor) -> dict[str, Tensor]:
         """Sort the sums into what `Objective.weigh` takes, and call it."""
         differences = {layer: sums[f"content {layer}"] for layer in self.whole.content_factors}
         moments = {
-            layer: Moments(sums[f"mean {layer}"], sums[f"second {layer}"])
-            for layer in self.whole.style
+            layer: [
+                Moments(sums[f"mean {layer} {index}"], sums[f"second {layer} {index}"])
+                for index in range(len(targets))
+            ]
+            for layer, targets in self.whole.style.items()
         }
         return self.whole.weigh(differences, moments, self._count_positions(image), sums["slopes"])
 
@@ -167,6 +178,7 @@ def build_tiled_objective(
     size: Size,
     tile: int,
     *,
+    guidance: Guidance | None = None,
     details: bool = False,
     keep_targets: bool = True,
 ) -> TiledObjective:
@@ -179,6 +191,7 @@ def build_tiled_objective(
         styles: Style pictures, each (1, 3, any, any).
         size: (H, W) of this scale.
         tile: Side of the part that a tile owns, in px, before rounding.
+        guidance: Where which style is painted; by default all of them everywhere.
         details: Look at fine layers only; see `Objective.of_details`. Tiles need a narrower
             border then.
         keep_targets: Keep the photograph's activations; else they are computed anew in each
@@ -190,11 +203,13 @@ def build_tiled_objective(
     tiles = plan_tiles(encoder, [*content_layers, *style_layers], size, tile)
     picture = resize(content, size)
     with torch.no_grad():
-        style = measure_styles(encoder, config, styles, size, style_layers, tile)
+        guidance = guidance or Guidance(pair_masks(len(styles), (), (), config.style_shares))
+        style = measure_styles(encoder, config, styles, size, style_layers, guidance.regions, tile)
         targets, energies = _look_by_tiles(encoder, picture, content_layers, tiles, keep_targets)
     factor = LOSS_FORMS[config.loss].content_factor
     factors = {layer: factor(*energy) for layer, energy in energies.items()}
-    whole = Objective(encoder, config, targets, style, factors)
+    scaled = guidance.scale(size, content.device)
+    whole = Objective(encoder, config, targets, style, factors, scaled)
     return TiledObjective(whole, tiles, size, tile, None if keep_targets else picture)
 
 

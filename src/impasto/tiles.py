@@ -12,6 +12,7 @@ from torch import Tensor
 
 from impasto.encoders import Encoder
 from impasto.pyramid import Size
+from impasto.regions import shrink
 from impasto.statistics import Moments, collect_moments
 
 
@@ -48,8 +49,12 @@ class Tile(NamedTuple):
 
 
 def collect_by_tiles(
-    encoder: Encoder, picture: Tensor, layers: Sequence[str], side: int
-) -> dict[str, Moments]:
+    encoder: Encoder,
+    picture: Tensor,
+    layers: Sequence[str],
+    side: int,
+    masks: Sequence[Tensor | None] = (None,),
+) -> list[dict[str, Moments]]:
     """Moments of a picture's activations; in tiles if it is larger than `side` px.
 
     Args:
@@ -57,18 +62,46 @@ def collect_by_tiles(
         picture: Shape (1, 3, H, W).
         layers: Where to look.
         side: See `plan_tiles`.
+        masks: What counts of the picture, each (1, 1, H, W) or None for all of it.
+
+    Returns:
+        Layer -> moments, for each mask.
     """
     size = (picture.shape[-2], picture.shape[-1])
-    found: dict[str, Moments] = {}
+    found: list[dict[str, Moments]] = [{} for _ in masks]
     for tile in plan_tiles(encoder, layers, size, side):
         for layer, features in encoder(tile.cut(picture), layers).items():
             stride = encoder.stride(layer)
             own = tile.own(features, stride)
-            share = own[0, 0].numel() / ((size[0] // stride) * (size[1] // stride))
-            part = Moments(*(share * moment for moment in collect_moments(own)))
-            known = found.get(layer)
-            found[layer] = part if known is None else Moments(*map(torch.add, known, part))
+            positions = (size[0] // stride) * (size[1] // stride)
+            for mask, known in zip(masks, found, strict=True):
+                weights = None if mask is None else shrink(mask, stride)
+                part = collect_share(own, positions, weights, tile, stride)
+                known[layer] = (
+                    Moments(*map(torch.add, known[layer], part)) if layer in known else part
+                )
     return found
+
+
+def collect_share(
+    own: Tensor, positions: int, weights: Tensor | None, tile: Tile, stride: int
+) -> Moments:
+    """What a tile's own activations add to the moments of the whole picture.
+
+    Args:
+        own: Activations that the tile owns, shape (1, C, h, w).
+        positions: Of the layer in the whole picture.
+        weights: How much each position of the whole picture counts, (1, 1, H, W), or None.
+        tile: The tile.
+        stride: Of the layer.
+    """
+    if weights is None:
+        share: Tensor | float = own[0, 0].numel() / positions
+        here = None
+    else:
+        here = tile.place(weights, stride)
+        share = here.sum() / weights.sum().clamp(min=1e-12)
+    return Moments(*(moment * share for moment in collect_moments(own, here)))
 
 
 def plan_tiles(encoder: Encoder, layers: Sequence[str], size: Size, side: int) -> tuple[Tile, ...]:

@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +17,7 @@ from impasto.cli.options import (
     InitFile,
     Output,
     OutputOptions,
+    PlacementOptions,
     Running,
     Settings,
     refuse_options,
@@ -70,8 +71,9 @@ def command(
             " differ."
         )
     config = settings_from(settings, init_file, **record.settings)
+    places = search.find_places(record)
     commission = Commission(
-        sources[0], tuple(sources[1:-1]), config, sources[-1], tuple(search.notes)
+        sources[0], tuple(sources[1:-1]), config, sources[-1], places, tuple(search.notes)
     )
     if dry_run:
         _print_command(commission, running.weights or record.weights)
@@ -98,6 +100,7 @@ class Record:
         start: Those of the picture it started from, if any.
         weights: Name of the file of weights, if they were the user's own.
         version: Of the impasto that painted it.
+        placement: Names and digests of masks and labels, by what they are for.
     """
 
     settings: dict[str, Any]
@@ -106,6 +109,7 @@ class Record:
     start: dict[str, str] | None
     weights: str | None
     version: str
+    placement: dict[str, list[dict[str, str]]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> "Record":
@@ -128,11 +132,22 @@ class Record:
                 start=_identity(found["start"]) if "start" in found else None,
                 weights=str(found["weights"]) if "weights" in found else None,
                 version=str(found["impasto"]),
+                placement={
+                    _PLACES[kind].name: [_identity(one) for one in _listed(pictures)]
+                    for kind, pictures in dict(found.get("placement", {})).items()
+                },
             )
         except (ValueError, TypeError, KeyError) as error:
             raise ImageError(f"{path} holds a damaged record of how it was painted.") from error
         PaintConfig(**record.settings)
         return record
+
+
+_PLACES = {field.name: field for field in fields(PlacementOptions)}
+
+
+def _listed(found: Any) -> list[Any]:
+    return found if isinstance(found, list) else [found]
 
 
 def _identity(found: dict[str, str]) -> dict[str, str]:
@@ -175,6 +190,16 @@ class _Search:
             else self._find("starting picture", "--init-file", record.start, start),
         ]
 
+    def find_places(self, record: Record) -> PlacementOptions:
+        """Masks and labels: none can be given anew, for they decide what is painted where."""
+        places: dict[str, Any] = {}
+        for kind, identities in record.placement.items():
+            what = kind.removesuffix("s").replace("_", " ")
+            found = tuple(self._find(what, "", identity, None) for identity in identities)
+            single = _PLACES[kind].default is None
+            places[kind] = found[0] if single else found
+        return PlacementOptions(**places)
+
     def _find(self, what: str, option: str, identity: dict[str, str], given: str | None) -> str:
         if given is not None:
             if given != "-" and not self._is_right(given, identity):
@@ -189,12 +214,16 @@ class _Search:
             similar = path
         name = identity["name"]
         if similar is not None:
-            message = (
-                f"{similar} is not the {what} that was used: its pixels differ; to paint with it"
-                f" all the same, add {option} {shlex.quote(str(similar))}."
+            message = f"{similar} is not the {what} that was used: its pixels differ"
+            message += (
+                f"; to paint with it all the same, add {option} {shlex.quote(str(similar))}."
+                if option
+                else "; put the right one beside the painting."
             )
-        else:
+        elif option:
             message = f"Cannot find the {what} {name!r}; give it with {option} FILE."
+        else:
+            message = f"Cannot find the {what} {name!r}; put it beside the painting."
         if self._strict:
             raise ImageError(message)
         self.notes.append(message)
@@ -245,6 +274,7 @@ def _print_command(commission: Commission, weights: str | None) -> None:
     styles = [shipped.get(style, style) for style in commission.styles]
     words += [shlex.quote(source) for source in (commission.photo, *styles)]
     words += spell_options(commission.config.to_dict())
+    words += [shlex.quote(word) for word in commission.places.spell()]
     for option, value in (("--init-file", commission.start), ("--weights", weights)):
         words += [option, shlex.quote(value)] if value else []
     sys.stdout.write(" ".join(words) + "\n")

@@ -90,9 +90,12 @@ class _Batch:
         self._styles = [_load(style, running) for style in commission.styles]
         start = commission.start
         self._start = None if start is None else _load(start, running)
+        self._placement = commission.place()
 
     def paint(self, photo: Path, path: Path) -> None:
-        job = self._painter.prepare(photo, self._styles, self._commission.config, start=self._start)
+        job = self._painter.prepare(photo, self._styles, self._commission.config, start=self._start,
+            placement=self._placement,
+        )  # fmt: skip
         _make_folder(path.parent)
         target = target_for(path, replace(self._output, format=None))
         inputs = (str(photo), *self._commission.inputs[1:])

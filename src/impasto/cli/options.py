@@ -18,6 +18,7 @@ from impasto.errors import ConfigError
 _T = TypeVar("_T")
 
 _PAINTER = Group.create_ordered("What it looks like")
+_PLACES = Group.create_ordered("Where what is painted")
 _OUTPUT = Group.create_ordered("Output")
 _RUNNING = Group.create_ordered("Running")
 _OBJECTIVE = Group.create_ordered("Expert: objective")
@@ -159,6 +160,72 @@ def _flag(group: Group, help: str, name: str | tuple[str, ...] = ()) -> Paramete
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class PlacementOptions:
+    """Pictures that say where what is painted; see `impasto.Placement`."""
+
+    masks: Annotated[
+        tuple[str, ...],
+        _in(
+            _PLACES,
+            "Where each style goes: once per style, in their order; white is all, or the alpha"
+            " channel counts. What no mask covers stays as it is in the photograph.",
+            "--mask",
+            metavar="FILE",
+        ),
+    ] = ()
+    style_masks: Annotated[
+        tuple[str, ...],
+        _in(
+            _PLACES,
+            "Which part of each style is looked at: once per style.",
+            "--style-mask",
+            metavar="FILE",
+        ),
+    ] = ()
+    labels: Annotated[
+        str | None,
+        _in(
+            _PLACES,
+            "In place of masks: the photograph's regions in flat colours. Each is painted in the"
+            " manner of the same colour in --style-labels.",
+            metavar="FILE",
+        ),
+    ] = None
+    style_labels: Annotated[
+        tuple[str, ...],
+        _in(_PLACES, "The styles' regions: once per style.", metavar="FILE"),
+    ] = ()
+    strength_map: Annotated[
+        str | None,
+        _in(
+            _PLACES,
+            "How far to leave the photograph at each place: white as far as --strength says,"
+            " black not at all.",
+            metavar="FILE",
+        ),
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """What was given, by its name in `impasto.Placement`."""
+        return {name: value for name, value in vars(self).items() if value}
+
+    def spell(self) -> list[str]:
+        """The options that give the same."""
+        words = []
+        for name, value in self.given().items():
+            option = {"masks": "--mask", "style_masks": "--style-mask"}.get(name)
+            for file in [value] if isinstance(value, str) else value:
+                words += [option or f"--{name.replace('_', '-')}", file]
+        return words
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All pictures that were named."""
+        several = (*self.masks, *self.style_masks, *self.style_labels)
+        return several + tuple(one for one in (self.labels, self.strength_map) if one)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class OutputOptions:
     """Where the painting goes."""
 
@@ -241,6 +308,7 @@ class RunningOptions:
 
 
 Settings = Annotated[PaintOptions, _FLAT]
+Places = Annotated[PlacementOptions, _FLAT]
 Output = Annotated[OutputOptions, _FLAT]
 Running = Annotated[RunningOptions, _FLAT]
 InitFile = Annotated[
@@ -248,6 +316,7 @@ InitFile = Annotated[
     _in(_OPTIMISATION, "Picture to start from; implies --init file.", metavar="FILE"),
 ]
 NO_SETTINGS = PaintOptions()
+NO_PLACES = PlacementOptions()
 NO_OUTPUT = OutputOptions()
 NO_RUNNING = RunningOptions()
 
@@ -273,7 +342,7 @@ def refuse_options(words: Iterable[str], *more: str) -> None:
 
 
 def _list_options() -> list[str]:
-    kinds: tuple[Any, ...] = (PaintOptions, OutputOptions, RunningOptions)
+    kinds: tuple[Any, ...] = (PaintOptions, PlacementOptions, OutputOptions, RunningOptions)
     fields = [field for kind in kinds for field in dataclasses.fields(kind)]
     return [f"--{field.name.replace('_', '-')}" for field in fields]
 

@@ -9,11 +9,14 @@ from cyclopts import Parameter
 from impasto.cli.interruption import Interruption
 from impasto.cli.options import (
     NO_OUTPUT,
+    NO_PLACES,
     NO_RUNNING,
     NO_SETTINGS,
     InitFile,
     Output,
     OutputOptions,
+    PlacementOptions,
+    Places,
     Running,
     RunningOptions,
     Settings,
@@ -25,7 +28,7 @@ from impasto.config import PaintConfig, parse_blend
 from impasto.errors import ConfigError, ImpastoError
 
 if TYPE_CHECKING:
-    from impasto.api import Painter
+    from impasto.api import Painter, Placement
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Commission:
         styles: Pictures, names from the gallery, or "-".
         config: The settings.
         start: Picture to start from.
+        places: Masks and labels.
         notes: What the user should know before it starts.
     """
 
@@ -44,12 +48,20 @@ class Commission:
     styles: tuple[str, ...]
     config: PaintConfig
     start: str | None = None
+    places: PlacementOptions = NO_PLACES
     notes: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[str | None, ...]:
         """All files that are read."""
-        return (self.photo, *self.styles, self.start)
+        return (self.photo, *self.styles, self.start, *self.places.files)
+
+    def place(self) -> "Placement | None":
+        """The masks, for the painter; None without any."""
+        from impasto.api import Placement
+
+        given = self.places.given()
+        return Placement(**given) if given else None
 
 
 def command(
@@ -70,6 +82,7 @@ def command(
     ],
     settings: Settings = NO_SETTINGS,
     init_file: InitFile = None,
+    places: Places = NO_PLACES,
     output: Output = NO_OUTPUT,
     running: Running = NO_RUNNING,
 ) -> int:
@@ -78,7 +91,7 @@ def command(
     if not styles:
         raise ConfigError("No style is given; name a picture, or a style from impasto styles.")
     config = settings_from(settings, init_file)
-    return carry_out(Commission(photo, styles, config, init_file), output, running)
+    return carry_out(Commission(photo, styles, config, init_file, places), output, running)
 
 
 def carry_out(commission: Commission, output: OutputOptions, running: RunningOptions) -> int:
@@ -114,7 +127,11 @@ def _paint_one(
     target = choose_target(output, commission.photo, commission.styles)
     check_free(target, output, commission.inputs)
     job = open_painter(running, report).prepare(
-        commission.photo, commission.styles, commission.config, start=commission.start
+        commission.photo,
+        commission.styles,
+        commission.config,
+        start=commission.start,
+        placement=commission.place(),
     )
     state = None
     if output.resume:

@@ -1,0 +1,102 @@
+"""Paint a contact sheet per control for the docs: `python scripts/paint_controls.py [NAME ...]`.
+
+Photographs are scikit-image's, styles our own, and the masks are drawn here.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import skimage.data
+from PIL import Image, ImageDraw, ImageFilter
+
+import impasto
+from impasto import Placement
+
+FOLDER = Path("docs/pictures/controls")
+SIZE = 512
+WIDTH = 320
+GAP = 6
+
+#: Name of a picture on a sheet -> the picture.
+Sheet = dict[str, Image.Image]
+
+
+def draw_mask(size: tuple[int, int], shapes: list[tuple[float, ...]], soft: float) -> Image.Image:
+    """White ellipses on black, given by left, top, right, bottom as shares of the picture."""
+    width, height = size
+    mask = Image.new("L", size, 0)
+    pen = ImageDraw.Draw(mask)
+    for left, top, right, bottom in shapes:
+        pen.ellipse((left * width, top * height, right * width, bottom * height), fill=255)
+    return mask.filter(ImageFilter.GaussianBlur(soft * width))
+
+
+def invert(mask: Image.Image) -> Image.Image:
+    """White where it was black."""
+    return mask.point(lambda value: 255 - value)
+
+
+def paint(photo: Image.Image, styles: list[str], placement: Placement, **settings: Any) -> Any:
+    """One painting as a PIL image."""
+    options = {"size": SIZE} | settings
+    return impasto.paint(photo, styles, placement=placement, **options).to_pil()
+
+
+def masks() -> Sheet:
+    """Two styles, each in its own region with a soft edge."""
+    photo = Image.fromarray(skimage.data.coffee())
+    cup = draw_mask(photo.size, [(0.29, 0.03, 0.86, 0.97)], 0.01)
+    placement = Placement(masks=[cup, invert(cup)])
+    return {
+        "photograph": photo,
+        "mask of the first style": cup,
+        "stained-glass and swirling-night": paint(
+            photo, ["stained-glass", "swirling-night"], placement
+        ),
+    }
+
+
+def strength() -> Sheet:
+    """A map of strength that spares the face."""
+    photo = Image.fromarray(skimage.data.astronaut())
+    face = invert(draw_mask(photo.size, [(0.33, 0.06, 0.55, 0.42)], 0.03))
+    return {
+        "photograph": photo,
+        "strength": face,
+        "swirling-night everywhere": paint(photo, ["swirling-night"], Placement()),
+        "swirling-night by the map": paint(photo, ["swirling-night"], Placement(strength_map=face)),
+    }
+
+
+SHEETS: dict[str, Callable[[], Sheet]] = {"masks": masks, "strength": strength}
+
+
+def hang(pictures: Sheet) -> Image.Image:
+    """Pictures side by side, each with its name below."""
+    scaled = {
+        name: image.convert("RGB").resize((WIDTH, round(image.height * WIDTH / image.width)))
+        for name, image in pictures.items()
+    }
+    height = max(image.height for image in scaled.values())
+    wall = Image.new("RGB", (len(scaled) * (WIDTH + GAP) - GAP, height + 20), "white")
+    pen = ImageDraw.Draw(wall)
+    for place, (name, image) in enumerate(scaled.items()):
+        wall.paste(image, (place * (WIDTH + GAP), 0))
+        pen.text((place * (WIDTH + GAP) + 2, height + 4), name, fill="black")
+    return wall
+
+
+def main() -> None:
+    """Paint what is named on the command line, or everything."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name in sys.argv[1:] or SHEETS:
+        pictures = SHEETS[name]()
+        hang(pictures).save(FOLDER / f"{name}.jpg", quality=88, subsampling=0)
+        sys.stdout.write(f"{name}: {', '.join(pictures)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
