@@ -26,6 +26,7 @@ from impasto.cli.interruption import Interrupted, Interruption
 from impasto.cli.options import OutputOptions, PaintOptions, RunningOptions, spell_options
 from impasto.cli.report import JsonLines, Lines, spell_time
 from impasto.config import PaintConfig
+from impasto.images.layers import read_layers
 
 QUICK = ("--size", "64", "--steps", "2")
 
@@ -559,6 +560,27 @@ def test_masks_say_where(run, masks):
     photograph = np.asarray(Image.open("lake.jpg").resize((64, 43), Image.Resampling.BICUBIC))
     spared = np.asarray(Image.open("a.png"))[16:27, 26:38].astype(int)
     assert np.abs(spared - photograph[16:27, 26:38]).max() <= 3
+
+
+@pytest.mark.parametrize("name", ["a.ora", "layers.tif"])
+def test_layers_for_an_image_editor(run, fails, masks, name):
+    words = ("paint", "lake.jpg", "brush.png", *QUICK, "--mask", "left.png", "--layers", name)
+    code, _, error = run(*words, "-o", "a.png")
+    assert code == 0, error
+    photograph, painting, mask = read_layers(name)
+    assert [layer.name for layer in (photograph, painting, mask)] == [
+        "lake", "lake, painted", "mask 1"
+    ]  # fmt: skip
+    found = images.load("a.png").pixels
+    assert (painting.picture.pixels - found).abs().max() <= 1 / 255
+    assert photograph.picture.size == painting.picture.size
+    assert "exists" in fails(6, *words, "-o", "b.png")
+    fails(2, "paint", "lake.jpg", "brush.png", *QUICK, "--layers", "b.psd", "-o", "b.png")
+    fails(6, "paint", "lake.jpg", "brush.png", *QUICK, "--layers", "b.tif", "-o", "b.tif")
+
+
+def test_layers_are_for_one_photograph(fails, masks):
+    fails(2, "paint", ".", "brush.png", *QUICK, "--layers", "b.ora", "-o", "out")
 
 
 def test_again_wants_its_masks(run, fails, masks):

@@ -1172,3 +1172,20 @@ def test_list_pictures(tmp_path: Path) -> None:
     for bad in ("none", "a.jpg"):
         with pytest.raises(ImageError, match="Cannot list"):
             images.list_pictures(tmp_path / bad)
+
+
+def test_pages_that_lead_in_a_circle_are_not_followed(tmp_path: Path) -> None:
+    path = tmp_path / "circle.tif"
+    page = np.zeros((4, 4, 3), np.float64)
+    with tifffile.TiffWriter(path) as writer:
+        for _ in range(130):
+            writer.write(page, photometric="rgb", contiguous=False)
+    with tifffile.TiffFile(path) as tiff:
+        offsets = [one.offset for one in tiff.pages]
+        last = tiff.pages[-1]
+        place = last.offset + 2 + 12 * struct.unpack("<H", path.read_bytes()[last.offset :][:2])[0]
+    data = bytearray(path.read_bytes())
+    data[place : place + 4] = struct.pack("<I", offsets[0])
+    path.write_bytes(data)
+    loaded = images.load(path)
+    assert "100 or more" in loaded.notes[0]

@@ -26,6 +26,7 @@ from impasto.devices import Choice, choose_device, choose_precision, measure_fre
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImageError, MemoryBudgetError
 from impasto.images import Picture, Source
+from impasto.images.layers import Layer
 from impasto.memory import Frugality, choose_frugality, estimate_memory, suggest_size
 from impasto.objective import check_layers
 from impasto.painting import PaintState, Progress
@@ -208,6 +209,26 @@ class Job:
             pixels, alpha, self.photo.bits, self.photo.dpi, self.photo.name, self.photo.notes
         )
         return Painting(picture, self.settings, progress.loss, progress.terms, progress.seconds)
+
+    def make_layers(self, painting: Painting) -> list[Layer]:
+        """Photograph, painting and masks, bottom to top, for `impasto.images.layers`."""
+        size = painting.picture.size
+
+        def fit(picture: Picture) -> Picture:
+            alpha = None if picture.alpha is None else resize(picture.alpha, size)
+            return replace(picture, pixels=resize(picture.pixels, size), alpha=alpha)
+
+        layers = [
+            Layer(self.photo.name, fit(self.photo)),
+            Layer(f"{self.photo.name}, painted", painting.picture),
+        ]
+        placement = self.placement or Placement()
+        named = [(f"mask {n}", mask) for n, mask in enumerate(placement.masks, 1)]
+        named += [("strength", placement.strength_map)] if placement.strength_map else []
+        layers += [Layer(name, resize(_read_mask(mask), size)) for name, mask in named]
+        if isinstance(placement.labels, Picture):
+            layers.append(Layer("labels", fit(placement.labels), visible=False))
+        return layers
 
     def _describe(self) -> dict[str, Any]:
         described: dict[str, Any] = {

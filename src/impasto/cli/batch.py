@@ -47,6 +47,8 @@ def paint_folder(
         Interrupted: With the current one kept as a checkpoint.
     """
     source = Path(commission.photo)
+    if output.layers is not None:
+        raise ConfigError("--layers is for one photograph, not for a folder.")
     folder = _check_folder(source, output.output)
     pictures = images.list_pictures(source)
     if not pictures:

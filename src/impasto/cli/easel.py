@@ -13,6 +13,7 @@ from impasto.cli.report import Report
 from impasto.cli.start import Start
 from impasto.cli.targets import Target, mark_interrupted
 from impasto.errors import OutputError
+from impasto.images.layers import save_layers
 from impasto.painting import PaintState, Progress
 
 _PREVIEW_SECONDS = 2.0
@@ -74,6 +75,9 @@ class Easel:
                 self._stop(progress)
         painting = self._job.collect(progress)
         self._target.save(painting)
+        if layers := self._target.layers:
+            sheets = self._job.make_layers(painting)
+            save_layers(sheets, layers, bits=self._target.bits, settings=painting.settings)
         self._interruption.worth_saving = False
         if self._target.checkpoint is not None:
             self._target.checkpoint.unlink(missing_ok=True)

@@ -252,6 +252,15 @@ class OutputOptions:
         int | None,
         _in(_OUTPUT, "Also write OUT-0001.png and so on, every N steps.", metavar="N"),
     ] = None
+    layers: Annotated[
+        str | None,
+        _in(
+            _OUTPUT,
+            "Also write photograph, painting and masks as layers for an image editor: .ora"
+            " (GIMP, Krita) or .tif (a page each).",
+            metavar="FILE",
+        ),
+    ] = None
     format: Annotated[
         str | None,
         _in(

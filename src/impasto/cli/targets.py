@@ -1,6 +1,7 @@
 """Where a painting goes, and everything about that which can go wrong before the work."""
 
 import contextlib
+import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from impasto.checkpoints import checkpoint_path, load_checkpoint
 from impasto.cli.options import OutputOptions
 from impasto.errors import ConfigError, ImageError, OutputError
 from impasto.files import check_writable
+from impasto.images.layers import layered_format_of
 from impasto.painting import PaintState
 
 
@@ -28,6 +30,7 @@ class Target:
         bits: 8 or 16.
         preview: File that is rewritten while painting.
         save_every: Steps between numbered files.
+        layers: File for photograph, painting and masks as layers.
     """
 
     path: Path | None
@@ -36,6 +39,7 @@ class Target:
     bits: int
     preview: Path | None = None
     save_every: int | None = None
+    layers: Path | None = None
 
     @property
     def name(self) -> str:
@@ -93,11 +97,15 @@ def target_for(path: Path | None, options: OutputOptions) -> Target:
     probe = torch.zeros(1, 3, 1, 1)
     images.encode(probe, format=format, quality=options.quality, bits=bits)
     preview = None if options.preview is None else Path(options.preview)
+    layers = None if options.layers is None else Path(options.layers)
     for written in (path, preview):
         if written is not None:
             images.format_of(written)
             check_writable(written)
-    return Target(path, format, options.quality, bits, preview, options.save_every)
+    if layers is not None:
+        layered_format_of(layers)
+        check_writable(layers)
+    return Target(path, format, options.quality, bits, preview, options.save_every, layers)
 
 
 def _format(path: Path, options: OutputOptions) -> str:
@@ -129,15 +137,17 @@ def check_free(target: Target, options: OutputOptions, inputs: Iterable[str | No
     Raises:
         OutputError: If something would be lost.
     """
-    written = [path for path in (target.path, target.preview) if path is not None]
+    written = [path for path in (target.path, target.preview, target.layers) if path is not None]
     for source in inputs:
         for path in written:
             if source not in (None, "-") and _is_same(Path(str(source)), path):
                 raise OutputError(f"{path} would replace {source}; choose another name.")
-    if len(written) == 2 and _is_same(*written):
-        raise OutputError("The preview needs a file of its own; choose another name.")
+    if any(_is_same(*pair) for pair in itertools.combinations(written, 2)):
+        raise OutputError("Each output needs a file of its own; choose another name.")
     if options.overwrite:
         return
+    if target.layers is not None and target.layers.exists() and not options.resume:
+        raise _exists(target.layers)
     if target.preview is not None and target.preview.exists() and not _carries(target.preview):
         raise _exists(target.preview)
     if target.path is None or options.resume:

@@ -23,6 +23,7 @@ from impasto.images.picture import Samples, check_size
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _DEFLATE = (8, 32946)
+_MOST_PAGES = 100
 _ADVICE = "save it again as 8- or 16-bit RGB without compression"
 
 
@@ -90,8 +91,8 @@ def _decode_with_tifffile(file: BinaryIO, *, label: str, max_pixels: int) -> dec
         in_inches = 282 in page.tags and page.tags.valueof(296, 2) in (2, 3)
         dpi = page.get_resolution("INCH") if in_inches else None
         profile = page.tags.valueof(34675)
-        pages = len(tiff.pages)
-    notes = [f"only the first of {pages} pages is used"] if pages > 1 else []
+        pages = _count_pages(tiff)
+    notes = [f"only the first of {pages} pages is used"] if pages != "1" else []
     if samples.dtype.kind == "u":
         samples, note = profiles.samples_to_srgb(samples, profile)
         notes += [note] if note else []
@@ -101,6 +102,16 @@ def _decode_with_tifffile(file: BinaryIO, *, label: str, max_pixels: int) -> dec
         dpi=decoding.clean_dpi(dpi, swap=orientation in (5, 6, 7, 8)),
         notes=tuple(notes),
     )
+
+
+def _count_pages(tiff: tifffile.TiffFile) -> str:
+    """The number of pages; not more than a hundred are counted, for they may lead in a circle."""
+    for number in range(1, _MOST_PAGES):
+        try:
+            tiff.pages[number]
+        except IndexError:
+            return str(number)
+    return f"{_MOST_PAGES} or more"
 
 
 def _page_samples(page: Any) -> Samples:
