@@ -12,6 +12,7 @@ from torch import Tensor
 
 from impasto import weights
 from impasto.color import rgb_to_oklab
+from impasto.colormodes import histogram_distance, measure_color_error
 from impasto.config import PaintConfig
 from impasto.encoders import Encoder
 from impasto.encoders.vgg import VGG
@@ -465,6 +466,36 @@ def test_details_come_first_and_only_at_later_sizes(
     coarse = {"content_layers": ("relu4_2",), "size": 96, "scales": 2, "steps": (2, 2)}
     events = run(photo, style, vgg19, **coarse, detail_steps=3)
     assert [event.terms["content"] > 0 for event in events] == [True] * 2 + [False] * 3 + [True] * 2
+
+
+@pytest.mark.parametrize("colors", ["photo", "luminance", "linear", "histogram", "palette"])
+def test_colors_follow_the_mode(photo: Tensor, style: Tensor, vgg19: VGG, colors: str) -> None:
+    own = run(photo, style, vgg19, steps=(3,))[-1].picture()
+    events = run(photo, style, vgg19, steps=(3,), colors=colors)
+    found = events[-1].picture()
+    assert events[-1].done
+    assert found.shape == own.shape
+    if colors == "palette":
+        assert len(events) == 1
+        assert histogram_distance(found, style) < histogram_distance(own, style)
+    elif colors != "linear":  # which only recolours the style, and that takes more steps to show
+        error = measure_color_error(found, resize(photo, (own.shape[-2], own.shape[-1])))
+        plain = measure_color_error(own, resize(photo, (own.shape[-2], own.shape[-1])))
+        assert error.chroma < plain.chroma
+
+
+def test_keep_colors_is_a_color_mode(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
+    kept = run(photo, style, vgg19, steps=(2,), keep_colors=True)[-1].picture()
+    named = run(photo, style, vgg19, steps=(2,), colors="photo")[-1].picture()
+    assert torch.equal(kept, named)
+
+
+def test_finishing_touches_come_last(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
+    plain = run(photo, style, vgg19, steps=(2,))[-1].picture()
+    grey = run(photo, style, vgg19, steps=(2,), finish="saturation:0")[-1].picture()
+    assert (grey[:, 0] - grey[:, 2]).abs().max() < 1 / 255
+    same = run(photo, style, vgg19, steps=(2,), finish="blend:1")[-1].picture()
+    torch.testing.assert_close(same, resize(photo, (plain.shape[-2], plain.shape[-1])))
 
 
 def test_where_no_layer_is_fine_details_are_the_whole(

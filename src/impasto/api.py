@@ -25,6 +25,7 @@ from impasto.config import PaintConfig, parse_blend
 from impasto.devices import Choice, choose_device, choose_precision, measure_free_memory
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImageError, MemoryBudgetError
+from impasto.finishing import check_libraries, parse_finish
 from impasto.images import Picture, Source
 from impasto.images.layers import Layer
 from impasto.memory import Frugality, choose_frugality, estimate_memory, suggest_size
@@ -450,6 +451,7 @@ def _check_job(job: Job) -> None:
     if "file" in parse_blend(job.config.init) and job.start is None:
         raise ConfigError("The start 'file' needs a picture; give one, with --init-file.")
     _ = job.guidance  # raises what is wrong with masks
+    check_libraries(parse_finish(job.config.finish))
     shares = job.config.style_shares
     if shares is not None and len(shares) != len(job.styles):
         raise ConfigError(f"{len(shares)} style shares for {len(job.styles)} styles.")

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 #: Linear sRGB -> cone responses, and their cube roots -> OkLab (Ottosson 2020).
-_TO_CONES = torch.tensor(
+TO_CONES = torch.tensor(
     [
         [0.4122214708, 0.5363325363, 0.0514459929],
         [0.2119034982, 0.6806995451, 0.1073969566],
@@ -12,7 +12,7 @@ _TO_CONES = torch.tensor(
     ],
     dtype=torch.float64,
 )
-_TO_LAB = torch.tensor(
+TO_LAB = torch.tensor(
     [
         [0.2104542553, 0.7936177850, -0.0040720468],
         [1.9779984951, -2.4285922050, 0.4505937099],
@@ -43,14 +43,14 @@ def rgb_to_oklab(image: Tensor) -> Tensor:
     Returns:
         Same shape: lightness in [0, 1], then two colour axes in about [-0.4, 0.4].
     """
-    cones = _mix(linearize(image), _TO_CONES).clamp(min=0) ** (1 / 3)
-    return _mix(cones, _TO_LAB)
+    cones = mix(linearize(image), TO_CONES).clamp(min=0) ** (1 / 3)
+    return mix(cones, TO_LAB)
 
 
 def oklab_to_rgb(lab: Tensor) -> Tensor:
     """Convert OkLab to sRGB; colours that a display cannot show are clamped to [0, 1]."""
-    cones = _mix(lab, torch.linalg.inv(_TO_LAB)) ** 3
-    return delinearize(_mix(cones, torch.linalg.inv(_TO_CONES))).clamp(0, 1)
+    cones = mix(lab, torch.linalg.inv(TO_LAB)) ** 3
+    return delinearize(mix(cones, torch.linalg.inv(TO_CONES))).clamp(0, 1)
 
 
 def take_colors(painting: Tensor, photograph: Tensor) -> Tensor:
@@ -99,6 +99,7 @@ def _matrix_root(matrix: Tensor) -> Tensor:
     return root
 
 
-def _mix(image: Tensor, matrix: Tensor) -> Tensor:
+def mix(image: Tensor, matrix: Tensor) -> Tensor:
+    """Multiply the colour of every pixel, (B, 3, H, W), with a matrix (3, 3)."""
     mixed: Tensor = torch.einsum("ij,bjhw->bihw", matrix.to(image), image)
     return mixed

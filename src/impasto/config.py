@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from impasto.errors import ConfigError
+from impasto.finishing import TOUCHES, parse_finish
 
 Preset = Literal["draft", "standard", "fine"]
 Loss = Literal["impasto", "gatys", "johnson", "tutorial"]
@@ -18,6 +19,7 @@ Optimizer = Literal["lbfgs", "adam", "sgd"]
 Pooling = Literal["max", "average", "l2"]
 Padding = Literal["replicate", "zero"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Colors = Literal["style", "photo", "luminance", "linear", "histogram", "palette"]
 
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -118,7 +120,19 @@ class PaintConfig(BaseModel):
         " 2 broad.",
     )
     keep_colors: bool = Field(
-        False, description="Keep the photograph's colours; only strokes and texture are painted."
+        False, description="Keep the photograph's colours; the same as --colors photo."
+    )
+    colors: Colors = Field(
+        "style",
+        description="Whose colours: style (the painting's own), photo (the photograph's, with"
+        " painted lightness), luminance (painted in grey, then the photograph's), linear (softer"
+        " than photo), histogram (the result gets the photograph's palette), palette (the"
+        " photograph in the style's colours; nothing is painted).",
+    )
+    finish: str = Field(
+        "",
+        description="What is done after painting, in order, such as contrast:1.1,sharpen:0.6:"
+        f" {', '.join(TOUCHES)}; see docs/finishing.md.",
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
         0, description="Seed of all random numbers: same seed, same picture."
@@ -223,6 +237,11 @@ class PaintConfig(BaseModel):
     def _check_together(self) -> "PaintConfig":
         """Check what one field alone cannot."""
         parse_blend(self.init)
+        parse_finish(self.finish)
+        if self.keep_colors and self.colors not in ("style", "photo"):
+            raise ConfigError(
+                f"--keep-colors and --colors {self.colors} contradict each other; give one."
+            )
         _check_lengths(self)
         if self.optimizer == "lbfgs" and self.learning_rate is not None:
             raise ConfigError("A learning rate means nothing to lbfgs; choose adam or sgd.")
@@ -259,6 +278,11 @@ class PaintConfig(BaseModel):
             "learning_rate": self.learning_rate or (5.0 if self.optimizer == "adam" else None),
         }
         return PaintConfig(**(self.model_dump() | resolved))
+
+    @property
+    def color_mode(self) -> Colors:
+        """Whose colours, by either setting."""
+        return "photo" if self.keep_colors else self.colors
 
     def to_dict(self) -> dict[str, Any]:
         """Settings that differ from the defaults, ready for JSON."""

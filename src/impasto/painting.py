@@ -11,16 +11,18 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from impasto.color import match_colors, take_colors
+from impasto.colormodes import COLOR_MODES
 from impasto.config import PaintConfig, parse_blend
 from impasto.encoders import Encoder
 from impasto.errors import ConfigError, NumericalError, ShapeError
+from impasto.finishing import parse_finish
 from impasto.memory import Frugality
 from impasto.objective import Objective, build_objective
 from impasto.pyramid import Scale, Size, cover, plan_painting, resize, trim_border
 from impasto.regions import Guidance
 from impasto.solvers import LBFGS, SGD, Adam, Evaluate, Evaluation, Solver
 from impasto.tiled import TiledObjective, build_tiled_objective
+from impasto.touches import apply_finish
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,10 @@ def paint(
     config = config.resolve()
     _check_pictures(content, styles)
     plan = plan_painting(config, (content.shape[-2], content.shape[-1]))
-    styles = _prepare_styles(content, styles, config)
+    if not COLOR_MODES[config.color_mode].needs_painting:
+        yield _show_unpainted(content, styles, config, plan[-1].size)
+        return
+    given, styles = styles, _prepare_styles(content, styles, config)
     if state and state.precise:
         encoder = encoder.with_precision(torch.float32)
     clock = _Clock(plan)
@@ -125,7 +130,7 @@ def paint(
         objective = _look(encoder, config, content, styles, plan[index], saving, guidance)
         history = min(config.history, saving.history) if saving else config.history
         solver = build_solver(config, resize(picture, size).to(content), history)
-        sitting = _Sitting(index, plan, clock, solver, objective, content, config)
+        sitting = _Sitting(index, plan, clock, solver, objective, content, given, config)
         first = sitting.restore(state) if state and index == state.scale else 0
         if first == steps and index + 1 == len(plan):
             yield sitting.report(steps, sitting.evaluate(solver.image), "", last=True)
@@ -180,12 +185,30 @@ def make_start(
     return mixed.clamp_(0, 1)
 
 
-def finish(picture: Tensor, content: Tensor, config: PaintConfig) -> Tensor:
-    """What is done to a painting after the last step."""
-    if not config.keep_colors:
+def finish(
+    picture: Tensor, content: Tensor, config: PaintConfig, styles: Sequence[Tensor] = ()
+) -> Tensor:
+    """What is done to a painting after the last step: colours, then the finishing touches."""
+    mode = COLOR_MODES[config.color_mode]
+    picture = mode.after(picture, content, styles, seed=config.seed)
+    if not config.finish:
         return picture
-    size = (picture.shape[-2], picture.shape[-1])
-    return take_colors(picture, resize(content, size))
+    photograph = resize(content, (picture.shape[-2], picture.shape[-1]))
+    touches = parse_finish(config.finish)
+    return apply_finish(picture, touches, photograph=photograph, seed=config.seed)
+
+
+def _show_unpainted(
+    content: Tensor, styles: Sequence[Tensor], config: PaintConfig, size: Size
+) -> Progress:
+    """The only event of a painting that is the photograph in other colours."""
+    picture = resize(content, size)
+    return Progress(
+        scale=0, scales=1, size=size, step=1, steps=1, loss=0.0, terms={}, seconds=0.0,
+        seconds_left=0.0, note="", done=True,
+        picture=lambda: finish(picture, content, config, styles),
+        state=lambda: PaintState(0, 1, picture),
+    )  # fmt: skip
 
 
 def _look(
@@ -224,6 +247,7 @@ class _Sitting:
         solver: Solver,
         objective: Objective | TiledObjective,
         content: Tensor,
+        styles: Sequence[Tensor],
         config: PaintConfig,
     ) -> None:
         self.objective = objective
@@ -231,6 +255,7 @@ class _Sitting:
         self._detail_steps = plan[index].detail_steps
         self._index, self._plan, self._clock = index, plan, clock
         self._solver, self._content, self._config = solver, content, config
+        self._styles = styles
         self._average: Tensor | None = None
         self._failures = 0
         self._presence = objective.guidance.presence
@@ -294,6 +319,7 @@ class _Sitting:
     def report(self, step: int, evaluation: Evaluation, note: str, *, last: bool) -> Progress:
         """Make the event of a step; `last` if the scale ends with it."""
         index, plan, config, content = self._index, self._plan, self._config, self._content
+        styles = self._styles
         done = plan[index].steps if last else step
         self._clock.tick(index, done)
         solver, image, average = self._solver, self._solver.image, self._average
@@ -311,7 +337,7 @@ class _Sitting:
             seconds_left=self._clock.seconds_left,
             note=note,
             done=last and index + 1 == len(plan),
-            picture=lambda: finish(picture, content, config),
+            picture=lambda: finish(picture, content, config, styles),
             state=lambda: PaintState(index, done, image, solver.state(), average, precise),
         )
 
@@ -381,10 +407,8 @@ def _count_work(scale: Scale, steps: int) -> float:
 
 
 def _prepare_styles(content: Tensor, styles: Sequence[Tensor], config: PaintConfig) -> list[Tensor]:
-    trimmed = [trim_border(style, config.trim_style) for style in styles]
-    if config.keep_colors:
-        return [match_colors(style, content) for style in trimmed]
-    return trimmed
+    before = COLOR_MODES[config.color_mode].before
+    return [before(trim_border(style, config.trim_style), content) for style in styles]
 
 
 def _check_pictures(content: Tensor, styles: Sequence[Tensor]) -> None:
