@@ -366,7 +366,7 @@ def _blur_rows(rows: Tensor, blur: Tensor, heights: Tensor, height: int) -> Tens
     x = ((torch.arange(width) + 0.5) * (2 / width) - 1).expand_as(y)
     grid = torch.stack([x, y], dim=-1).unsqueeze(0).to(rows)  # (1, h, W, 2)
     places = F.grid_sample(blur, grid, padding_mode="border", align_corners=False)
-    slope, offset = places.split(3, dim=1)
+    slope, offset = torch.split(places, 3, 1)
     axes = _AXES.to(rows)
     turned = torch.einsum("ij,bjhw->bihw", axes, rows) * slope + offset
     calm: Tensor = torch.einsum("ji,bjhw->bihw", axes, turned)
@@ -396,7 +396,7 @@ def _sample_all(images: Sequence[Tensor], seed: int) -> Tensor:
 
 
 def _length(image: Tensor) -> Tensor:
-    return image.norm(dim=1, keepdim=True)
+    return torch.linalg.vector_norm(image, dim=1, keepdim=True)
 
 
 def _split_rows(*images: Tensor) -> Iterator[tuple[Tensor, ...]]:
