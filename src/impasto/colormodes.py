@@ -396,7 +396,8 @@ def _sample_all(images: Sequence[Tensor], seed: int) -> Tensor:
 
 
 def _length(image: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(image, dim=1, keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(image, dim=1, keepdim=True)
+    return length
 
 
 def _split_rows(*images: Tensor) -> Iterator[tuple[Tensor, ...]]:
