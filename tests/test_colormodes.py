@@ -1,7 +1,5 @@
 """Each colour mode by what it promises, on real pictures and on the dullest ones."""
 
-import itertools
-
 import pytest
 import torch
 from torch import Tensor
@@ -77,7 +75,17 @@ DULL = {
 
 
 @pytest.mark.parametrize("name", MODES)
-@pytest.mark.parametrize(("one", "other"), list(itertools.product(DULL, DULL)))
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("black", "black"),
+        ("black", "two colours"),
+        ("white", "black"),
+        ("one colour", "white"),
+        ("two colours", "one colour"),
+        ("two colours", "two colours"),
+    ],
+)
 def test_a_mode_copes_with_dull_and_tiny_pictures(name: str, one: str, other: str) -> None:
     mode = COLOR_MODES[name]
     for made in (
@@ -226,13 +234,15 @@ def test_ramps_have_no_bands(style: Tensor) -> None:
     levels = (torch.linspace(0.3, 0.7, 512) * 255).round() / 255
     ramp = levels.expand(1, 3, 64, 512)
     found = match_histogram(ramp, [style])
-    assert found.diff(dim=3).abs().max() < 3 * ramp.diff(dim=3).abs().max()
+    assert found.std() > 1.5 * ramp.std(), "nothing was pulled apart, which proves nothing"
+    assert found.diff(dim=3).abs().max() < 6 * ramp.diff(dim=3).abs().max()
 
 
 def test_curves_rise(photo: Tensor, style: Tensor) -> None:
-    for one, other in ((photo, style), (flat(0, 0, 0), style), (style, flat(0.5, 0.5, 0.5))):
-        found = colormodes._learn_transfer(one[0].flatten(1), other[0].flatten(1), 0)
-        assert found.curves.diff(dim=2).min() >= -1e-6
+    black = torch.zeros(3, 100)
+    for one, other in ((photo, style), (black, style), (style, black + 0.5)):
+        source, target = one.reshape(3, -1) - 0.5, other.reshape(3, -1) - 0.5
+        assert colormodes._match_axes(source, target).diff(dim=1).min() >= -1e-6
 
 
 def test_a_seed_decides_and_another_differs_little(painting: Tensor, photo: Tensor) -> None:

@@ -12,6 +12,7 @@ from impasto.errors import ConfigError
 from impasto.losses import LOSS_FORMS
 from impasto.objective import build_objective, measure_styles
 from impasto.pyramid import resize
+from impasto.regions import pair_masks
 from impasto.solvers import Evaluation
 from impasto.tiled import build_tiled_objective
 from impasto.tiles import plan_tiles
@@ -84,10 +85,10 @@ def test_missing_terms_are_tiled_too(vgg19: VGG, changes: dict[str, object]) -> 
 def test_a_style_larger_than_a_tile_is_looked_at_in_tiles(vgg19: VGG) -> None:
     layers, size = ["relu1_1", "relu3_1", "relu5_1"], (STYLE.shape[-2], STYLE.shape[-1])
     config = PaintConfig(style_layers=layers, stroke_size=2.0)
-    whole = measure_styles(vgg19, config, [STYLE, CONTENT], size, layers, 4096)
-    tiled = measure_styles(vgg19, config, [STYLE, CONTENT], size, layers, 48)
+    whole = measure_styles(vgg19, config, [STYLE, CONTENT], size, layers, pair_masks(2, ()), 4096)
+    tiled = measure_styles(vgg19, config, [STYLE, CONTENT], size, layers, pair_masks(2, ()), 48)
     for layer in layers:
-        for found, expected in zip(tiled[layer], whole[layer], strict=True):
+        for found, expected in zip(*tiled[layer], *whole[layer], strict=True):
             assert (found - expected).norm() < 1e-5 * expected.norm()
 
 

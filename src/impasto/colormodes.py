@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -26,10 +27,10 @@ _SAMPLE = 1 << 17
 
 #: Rotations of a transfer; points of each of its curves, evenly over [-1, 1]; and points along
 #: each edge of the cube of colours that it is written down for.
-_ROUNDS, _KNOTS, _NODES = 16, 1025, 49
+_ROUNDS, _KNOTS, _NODES = 16, 1025, 65
 
 #: Colours nearer than this, on the 0-1 scale, are hardly pulled apart by a transfer.
-_GRAIN = 0.02
+_GRAIN = 0.01
 
 #: Contrast below which something is detail; the long side in px at which that is decided; and
 #: how much stronger a transfer may make it. The levels of a file and the noise of a flat wall
@@ -157,11 +158,14 @@ def match_histogram(image: Tensor, references: Sequence[Tensor], seed: int = 0) 
     Raises:
         ShapeError: If there is no reference.
     """
-    transfer = _learn_transfer(_sample(image, seed), _sample_all(references, seed), seed).to(image)
-    blur = _learn_blur(image)
+    # Not every version of PyTorch can look up places in a cube on Metal.
+    device = torch.device("cpu") if image.device.type == "mps" else image.device
+    transfer = _learn_transfer(_sample(image, seed), _sample_all(references, seed), seed).to(device)
+    blur = _learn_blur(image).to(device)
     heights = torch.arange(image.shape[2]).view(1, 1, -1, 1)
 
     def recolor(rows: Tensor, heights: Tensor) -> Tensor:
+        rows = rows.to(device)
         calm = _blur_rows(rows, blur, heights, image.shape[2])
         result = _send(calm, transfer)
         detail = _send(rows, transfer) - result
@@ -260,7 +264,7 @@ def histogram_distance(one: Tensor, other: Tensor) -> float:
     quantiles = []
     for image in (one, other):
         colors = directions @ rgb_to_oklab(_sample(image, 0)[None, :, None])[0, :, 0]  # (64, N)
-        quantiles.append(_read(colors.sort(dim=1).values, levels * (colors.shape[1] - 1)))
+        quantiles.append(_read(_sort(colors), levels * (colors.shape[1] - 1)))
     return float((quantiles[0] - quantiles[1]).abs().mean())
 
 
@@ -311,8 +315,8 @@ def _power(matrix: Tensor, exponent: float) -> Tensor:
 def _match_axes(source: Tensor, target: Tensor) -> Tensor:
     """Rising curves, (3, knots), that give each row of `source` the histogram of `target`'s."""
     knots = torch.linspace(-1, 1, _KNOTS).expand(3, -1).contiguous()
-    ranks = torch.searchsorted(source.sort(dim=1).values, knots) / source.shape[1]
-    curves = _read(target.sort(dim=1).values, ranks * (target.shape[1] - 1))
+    ranks = torch.searchsorted(_sort(source), knots) / source.shape[1]
+    curves = _read(_sort(target), ranks * (target.shape[1] - 1))
     # A weighted mean of rising curves rises.
     kernel = torch.exp(-0.5 * (torch.arange(-6, 7) / 2.0) ** 2).view(1, 1, -1)
     padded = F.pad(curves.unsqueeze(1), (6, 6), mode="replicate")
@@ -321,7 +325,9 @@ def _match_axes(source: Tensor, target: Tensor) -> Tensor:
 
 def _bend(colors: Tensor, curves: Tensor) -> Tensor:
     """Send each row of (3, N) through its curve, (3, knots) evenly over [-1, 1]."""
-    return _read(curves, (colors + 1) * ((curves.shape[1] - 1) / 2))
+    # A piece at a time stays in the processor's cache, which is three times as fast.
+    places = (colors + 1) * ((curves.shape[1] - 1) / 2)
+    return torch.cat([_read(curves, piece) for piece in places.split(1 << 15, dim=1)], dim=1)
 
 
 def _read(values: Tensor, places: Tensor) -> Tensor:
@@ -330,6 +336,11 @@ def _read(values: Tensor, places: Tensor) -> Tensor:
     below = places.long().clamp(max=max(values.shape[1] - 2, 0))
     above = (below + 1).clamp(max=values.shape[1] - 1)
     return torch.lerp(values.gather(1, below), values.gather(1, above), places - below)
+
+
+def _sort(values: Tensor) -> Tensor:
+    """Sort each row; NumPy does it many times as fast as PyTorch."""
+    return torch.from_numpy(np.sort(values.numpy(), axis=1))
 
 
 def _spread(colors: Tensor, seed: int) -> Tensor:
