@@ -248,6 +248,26 @@ def test_styles_are_looked_at_in_the_size_of_their_strokes(encoder: VGG) -> None
     assert spy.sizes == [SIZE, (18, 36)]
 
 
+@pytest.mark.parametrize("loss", ["impasto", "gatys"])
+def test_half_precision_agrees_with_float32(
+    loss: str, photo: Tensor, style: Tensor, vgg19: VGG
+) -> None:
+    """The tolerance that docs/performance.md states, for the whole objective of real pictures."""
+    config = PaintConfig(loss=loss).resolve()  # type: ignore[arg-type]
+    size = (64, 64)
+    image = resize(photo, size).lerp(resize(style, size), 0.3)
+    exact, half = (
+        build_objective(encoder, config, photo, [style], size)(image)
+        for encoder in (vgg19, vgg19.with_precision(torch.bfloat16))
+    )
+    assert half.loss == pytest.approx(exact.loss, rel=0.02)
+    for name, term in exact.terms.items():
+        assert half.terms[name] == pytest.approx(term, rel=0.02)
+    alike = torch.cosine_similarity(half.gradient.flatten(), exact.gradient.flatten(), dim=0)
+    assert float(alike) > 0.99
+    assert float(half.gradient.norm()) == pytest.approx(float(exact.gradient.norm()), rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("own", "size", "strokes", "wanted"),
     [
