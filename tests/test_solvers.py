@@ -280,6 +280,20 @@ def test_a_failed_line_search_is_reported_and_starts_afresh() -> None:
     assert bowl(solver.image).loss < bowl(before).loss
 
 
+def test_curvature_of_another_objective_costs_two_trials_and_no_step() -> None:
+    # A shallow bowl's curvature sends every step across a bowl that is a thousand times steeper.
+    shallow, steep = Quadratic(draw(0.2, 0.8, 1)), Quadratic(draw(0.4, 0.6, 4), correlated(1000))
+    shallow.matrix = shallow.matrix * 0.01
+    solver = LBFGS(draw(0.2, 0.8, 2), first_step=0.5)
+    run(solver, shallow, 2)
+    solver.reconsider()
+    before = solver.image.clone()
+    solver.step(steep)
+    assert solver.trouble == ""
+    assert steep(solver.image).loss < steep(before).loss
+    assert len(solver.state()["changes"]) == 1, "only what is known of the new objective is kept"
+
+
 def test_lbfgs_surrounded_by_what_is_not_a_number_says_so() -> None:
     start = draw(0.2, 0.8, 2)
     bowl = Quadratic(draw(0, 1, 1))

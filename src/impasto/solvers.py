@@ -70,7 +70,8 @@ class LBFGS:
 
     Pixels that press against the box are held, the quasi-Newton step is taken over the others
     and the result is projected. One evaluation a step: a line search starts only if the loss
-    rises by more than `tolerance`, and halves its way back from there.
+    rises by more than `tolerance`, and goes back by factors of 0.3; if two trials fail,
+    curvature is forgotten and the plain gradient followed.
 
     Args:
         image: Where to start, shape (1, 3, H, W), in [0, 1].
@@ -105,10 +106,13 @@ class LBFGS:
         if not now.finite:
             self.trouble = "not finite"
             return now
-        moved = self._search(evaluate, now, self._choose_direction(now.gradient))
-        if moved is None:
-            # The next step starts afresh along the plain gradient.
+        curved = bool(self._pairs)
+        moved = self._search(evaluate, now, 2 if curved else 6)
+        if moved is None and curved:
+            # Curvature misleads where the objective has changed; the plain gradient does not.
             self._pairs.clear()
+            moved = self._search(evaluate, now, 6)
+        if moved is None:
             return now
         image, there = moved
         self._remember(image, there.gradient)
@@ -128,15 +132,17 @@ class LBFGS:
         return free.mul_(-self._first_step / max(size, torch.finfo(free.dtype).tiny))
 
     def _search(
-        self, evaluate: Evaluate, now: Evaluation, direction: Tensor
+        self, evaluate: Evaluate, now: Evaluation, trials: int
     ) -> tuple[Tensor, Evaluation] | None:
+        direction = self._choose_direction(now.gradient)
         limit = now.loss + self._tolerance * abs(now.loss)
         length, seen_finite = 1.0, False
-        for _ in range(6):
+        for _ in range(trials):
             image = torch.add(self.image, direction, alpha=length).clamp_(0, 1)
             there = evaluate(image)
             seen_finite |= there.finite
             if there.finite and there.loss <= limit:
+                self.trouble = ""
                 return image, there
             length *= 0.3
         self.trouble = "line search failed" if seen_finite else "not finite"
