@@ -6,13 +6,15 @@ Photographs are scikit-image's, styles our own, and the masks are drawn here.
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import skimage.data
 from PIL import Image, ImageDraw, ImageFilter
 
 import impasto
-from impasto import Placement
+from impasto import Placement, images
+from impasto.config import Pattern
+from impasto.patterns import make_sheet
 
 FOLDER = Path("docs/pictures/controls")
 SIZE = 512
@@ -70,7 +72,21 @@ def strength() -> Sheet:
     }
 
 
-SHEETS: dict[str, Callable[[], Sheet]] = {"masks": masks, "strength": strength}
+def patterns() -> Sheet:
+    """Three by three tiles of each kind."""
+    photo = Image.fromarray(skimage.data.coffee())
+    sheet = {"photograph": photo}
+    for kind in get_args(Pattern):
+        painting = impasto.paint(photo, "marbling", size=SIZE // 2, seamless=kind)
+        sheet[kind] = images.to_pil(make_sheet(painting.picture.pixels, kind))
+    return sheet
+
+
+SHEETS: dict[str, Callable[[], Sheet]] = {
+    "masks": masks,
+    "strength": strength,
+    "patterns": patterns,
+}
 
 
 def hang(pictures: Sheet) -> Image.Image:

@@ -29,6 +29,7 @@ from impasto.errors import (
     WeightsError,
 )
 from impasto.images import Picture
+from impasto.patterns import measure_seam
 from impasto.pyramid import resize
 
 Array = npt.NDArray[np.uint8]
@@ -204,6 +205,23 @@ def test_transparency_is_kept_and_painted_on_white(
     on_white = complete(prepare(flat))
     torch.testing.assert_close(result.picture.pixels, on_white.picture.pixels, rtol=0, atol=1e-4)
     assert complete(prepare()).picture.alpha is None
+
+
+def test_a_pattern_has_no_seam_even_if_it_is_transparent_or_unfinished(
+    prepare: Callable[..., Job], photo_array: Array
+) -> None:
+    ramp = np.linspace(255, 60, 80).astype(np.uint8)[:, None, None].repeat(64, 1)
+    with_alpha = np.concatenate([photo_array, ramp], 2)
+    job = prepare(with_alpha, seamless="half-drop", scales=2, steps=(2, 1))
+    events = list(job.run())
+    assert events[0].size != events[-1].size
+    for event in events:
+        picture = job.collect(event).picture
+        assert picture.size == (64, 48)
+        assert picture.alpha is not None
+        # It falls by 0.7 from top to bottom, and fades into its neighbour there.
+        assert (picture.alpha[..., 0, :] - picture.alpha[..., -1, :]).abs().max() < 0.4
+        assert measure_seam(picture.pixels, "half-drop") < 1.3
 
 
 def test_depth_and_resolution_are_kept(prepare: Callable[..., Job], photo: Tensor) -> None:

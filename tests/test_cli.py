@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 from rich.console import Console
 
@@ -27,6 +28,7 @@ from impasto.cli.options import OutputOptions, PaintOptions, RunningOptions, spe
 from impasto.cli.report import JsonLines, Lines, spell_time
 from impasto.config import PaintConfig
 from impasto.images.layers import read_layers
+from impasto.patterns import measure_seam
 
 QUICK = ("--size", "64", "--steps", "2")
 
@@ -238,6 +240,103 @@ def test_notes_of_pictures_are_told(run, folder):
     assert "Note: moving: " in error
 
 
+def test_a_pattern_tells_its_size(run, folder):
+    arguments = ("paint", "lake.jpg", "brush.png", *QUICK, "-o", "tile.png")
+    code, _, error = run(*arguments, "--seamless", "straight")
+    assert code == 0, error
+    assert "Note: It is painted at 64x48 px, not 64x43, to repeat as straight." in error
+    assert read_size("tile.png") == (64, 48)
+    code, _, error = run(*arguments, "--overwrite")
+    assert code == 0, error
+    assert "not 64x43" not in error
+    code, _, error = run(*arguments, "--overwrite", "--seamless", "diagonal")
+    assert code == 2
+    assert error.startswith("impasto: --seamless: ")
+
+
+def test_a_sheet_shows_how_a_pattern_repeats(run, folder):
+    arguments = ("paint", "lake.jpg", "brush.png", *QUICK, "-o", "tile.png", "--sheet", "sheet.png")
+    code, _, error = run(*arguments, "--seamless", "half-drop")
+    assert code == 0, error
+    tile, sheet = read_pixels("tile.png"), read_pixels("sheet.png")
+    assert (sheet[:32, :64] == tile).all()
+    assert (sheet[16:48, 64:128] == tile).all()
+    assert read_size("sheet.png") == (192, 96)
+    code, _, error = run(*arguments)
+    assert code == 2
+    assert "--sheet shows how a pattern repeats; paint one, with --seamless." in error
+    code, _, error = run(
+        *arguments, "--seamless", "mirror", "--overwrite", "--preview", "sheet.png"
+    )
+    assert code == 6
+    assert "a file of its own" in error
+    make_picture(20, 20).save("sheet.png")
+    (folder / "tile.png").unlink()
+    code, _, error = run(*arguments, "--seamless", "straight")
+    assert code == 6
+    assert error.startswith("impasto: sheet.png exists already")
+    (folder / "in").mkdir()
+    code, _, error = run(
+        "paint", "in", "brush.png", "-o", "out", "--sheet", "s.png", "--seamless", "straight"
+    )
+    assert code == 2
+    assert "not for a folder" in error
+
+
+SUFFIXES = (".png", ".tif", ".jpg", ".webp")
+
+
+def read_dpi(path):
+    """Horizontal and vertical, as another program reads them."""
+    if path.endswith(".tif"):
+        with tifffile.TiffFile(path) as file:
+            return file.pages[0].get_resolution("INCH")
+    with Image.open(path) as file:
+        found = file.info.get("dpi") or [file.getexif()[tag] for tag in (0x011A, 0x011B)]
+    return tuple(float(one) for one in found)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_print_has_its_size_and_resolution(run, folder, suffix):
+    name = f"a{suffix}"
+    words = ("paint", "lake.jpg", "brush.png", "--steps", "1", "--size", "6x8cm", "--dpi", "25")
+    code, _, error = run(*words, "-o", name)
+    assert code == 0, error
+    # 120 x 80 fills the width of the frame, laid lengthwise.
+    assert "79x53 px, 8.0x5.4 cm at 25 dpi" in error
+    assert read_size(name) == (79, 53)
+    assert read_dpi(name) == pytest.approx((25, 25), abs=0.02)
+    code, _, error = run("again", name)
+    assert code == 0, error
+    assert read_pixels(f"a-again{suffix}").shape == (53, 79, 3)
+    assert read_dpi(f"a-again{suffix}") == read_dpi(name)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_pattern_is_exactly_as_wide_as_it_should_be(run, folder, suffix):
+    name = f"a{suffix}"
+    words = ("paint", "lake.jpg", "brush.png", "--steps", "1", "--size", "2in", "--dpi", "35")
+    code, _, error = run(
+        *words, "--seamless", "half-brick", "-o", name, "--sheet", "sheet.png",
+        "--layers", "layers.tif",
+    )  # fmt: skip
+    assert code == 0, error
+    width, height = read_size(name)
+    assert (width, height) == (64, 48)
+    # JPEG holds whole dots per inch only, which these are.
+    assert read_dpi(name) == pytest.approx((32, 32), abs=0.02)
+    assert read_dpi("sheet.png") == pytest.approx((32, 32), abs=0.02)
+    assert read_dpi("layers.tif") == pytest.approx((32, 32), abs=0.02)
+
+
+def test_resolution_alone_is_only_written(run, folder):
+    Path("in").mkdir()
+    Path("lake.jpg").rename("in/lake.jpg")
+    assert run("paint", "in", "brush.png", *QUICK, "--dpi", "150", "-o", "out")[0] == 0
+    assert read_size("out/lake.png") == (64, 43)
+    assert read_dpi("out/lake.png") == pytest.approx((150, 150), abs=0.02)
+
+
 def test_live_bar(run, folder, monkeypatch):
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=110)
@@ -310,6 +409,14 @@ def test_too_small(fails, folder):
         ("--strength", "nan"),
         ("--size", "huge"),
         ("--size", "8"),
+        ("--size", "40miles"),
+        ("--size", "0cm"),
+        ("--size", "3m"),
+        ("--size", "3x4x5cm"),
+        ("--size", "900cm"),
+        ("--size", "1mm"),
+        ("--dpi", "0"),
+        ("--dpi", "fine"),
         ("--preset", "quick"),
         ("--learning-rate", "1"),
         ("--steps", "1,x"),
@@ -577,6 +684,22 @@ def test_layers_for_an_image_editor(run, fails, masks, name):
     assert "exists" in fails(6, *words, "-o", "b.png")
     fails(2, "paint", "lake.jpg", "brush.png", *QUICK, "--layers", "b.psd", "-o", "b.png")
     fails(6, "paint", "lake.jpg", "brush.png", *QUICK, "--layers", "b.tif", "-o", "b.tif")
+
+
+@pytest.mark.parametrize("kind", ["half-drop", "mirror"])
+def test_layers_of_a_pattern_repeat_too(run, masks, kind):
+    words = ("paint", "lake.jpg", "brush.png", *QUICK, "--seamless", kind, "--mask", "left.png")
+    code, _, error = run(*words, "--layers", "a.ora", "-o", "a.png")
+    assert code == 0, error
+    photograph, painting, mask = (layer.picture.pixels for layer in read_layers("a.ora"))
+    for picture in (photograph, painting):
+        assert measure_seam(picture, kind) < 1.3
+    # The left half of the mask ends at the border, where it fades.
+    assert mask[..., 16].amin() == 1
+    assert mask[..., 48].amax() == 0
+    assert (0.2 < mask[..., 0].mean() < 0.8) == (kind != "mirror")
+    assert run("again", "a.png")[0] == 0
+    assert Path("a-again.png").read_bytes() == Path("a.png").read_bytes()
 
 
 def test_layers_are_for_one_photograph(fails, masks):

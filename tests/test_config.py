@@ -17,6 +17,7 @@ from impasto.config import (
     Optimizer,
     PaintConfig,
     Preset,
+    Seamless,
     normalize_layers,
     parse_blend,
 )
@@ -29,11 +30,13 @@ SHARES = st.lists(st.floats(0, 10), min_size=1, max_size=4)
 
 CONFIGS = st.builds(
     PaintConfig,
-    size=st.integers(16, 32768) | st.just("photo"),
+    size=st.integers(16, 32768) | st.sampled_from(["photo", "30x40cm", "16in", "29,7 cm"]),
+    dpi=st.none() | st.floats(72, 600),
     preset=st.sampled_from(typing.get_args(Preset)),
     strength=st.floats(0.05, 20),
     stroke_size=st.floats(0.1, 8),
     keep_colors=st.booleans(),
+    seamless=st.sampled_from(typing.get_args(Seamless)),
     seed=st.integers(0, 2**63 - 1),
     loss=st.sampled_from(LOSSES),
     content_layers=st.none() | st.just(("conv4_2", "relu5_1")) | st.just(("block3_conv1", "pool4")),
@@ -54,9 +57,13 @@ CONFIGS = st.builds(
 
 INVALID: list[tuple[str, object]] = [
     ("size", 15), ("size", 32769), ("size", "large"), ("size", 100.5), ("size", None),
+    ("size", "-5"), ("size", "4"), ("size", "cm"), ("size", "40cm x"), ("size", "3e1cm"),
+    ("size", "0x4cm"), ("size", "1mm"), ("size", "99999in"), ("dpi", 9), ("dpi", 9601),
+    ("dpi", float("nan")), ("dpi", "fine"),
     ("preset", "finest"), ("strength", 0), ("strength", 21), ("strength", float("nan")),
     ("stroke_size", 0.05), ("stroke_size", 9), ("stroke_size", float("inf")),
-    ("keep_colors", "perhaps"), ("seed", -1), ("seed", 2**63), ("seed", 0.5),
+    ("keep_colors", "perhaps"), ("seamless", "tiled"), ("seamless", True), ("seed", -1),
+    ("seed", 2**63), ("seed", 0.5),
     ("loss", "gram"), ("content_weight", -1), ("content_weight", float("inf")),
     ("style_weight", float("nan")), ("tv_weight", -0.1), ("style_shares", (1, -1)),
     ("content_layer_weights", (-1.0,)), ("style_layer_weights", ("much",)),
@@ -152,7 +159,7 @@ def test_settings_cannot_be_changed() -> None:
 def test_a_resolved_configuration_leaves_nothing_open(loss: str, optimizer: str) -> None:
     resolved = PaintConfig(loss=loss, optimizer=optimizer).resolve()
     left_open = {name for name, value in resolved if value is None}
-    usual = {"style_shares", "scales", "steps", "detail_steps"}
+    usual = {"dpi", "style_shares", "scales", "steps", "detail_steps"}
     assert left_open == usual | ({"learning_rate"} if optimizer != "adam" else set())
     defaults = LOSS_DEFAULTS[loss]
     assert resolved.style_layers == defaults.style_layers

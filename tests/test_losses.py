@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from impasto.config import LOSS_DEFAULTS, Loss
+from impasto.config import LOSS_DEFAULTS, Loss, Pattern
 from impasto.losses import (
     LOSS_FORMS,
     content_gatys,
@@ -22,6 +22,7 @@ from impasto.losses import (
     style_tutorial,
     total_variation,
 )
+from impasto.patterns import cut_window
 from impasto.statistics import Moments, collect_moments
 
 # The papers' N (feature maps) and M (height times width).
@@ -210,3 +211,15 @@ def test_total_variation_does_not_depend_on_the_size_of_the_picture() -> None:
     torch.testing.assert_close(
         total_variation(image.tile(1, 1, 2, 2)), total_variation(image), rtol=0.03, atol=0
     )
+
+
+@pytest.mark.parametrize("kind", ["straight", "half-drop", "half-brick"])
+def test_total_variation_of_a_pattern_looks_into_the_neighbouring_tiles(kind: Pattern) -> None:
+    tile = torch.rand((1, 3, 6, 8), generator=torch.Generator().manual_seed(0))
+    # The same plane cut elsewhere, and two tiles by two of it, which repeat in rows and columns.
+    moved, four = cut_window(tile, (2, 8), (-3, 5), kind), cut_window(tile, (0, 12), (0, 16), kind)
+    wanted = total_variation(tile, kind)
+    assert wanted > total_variation(tile)
+    torch.testing.assert_close(total_variation(moved, kind), wanted)
+    torch.testing.assert_close(total_variation(four, "straight"), wanted)
+    torch.testing.assert_close(total_variation(tile, "mirror"), total_variation(tile))

@@ -54,6 +54,7 @@ def test_what_takes_more() -> None:
     assert estimate((2400, 3200), **usual) > plain
     assert estimate((1600, 1600), **usual) > plain, "more pixels at the same long side"
     assert estimate(size="photo", steps=(5,)) > estimate(size=1599, steps=(5,))
+    assert estimate(**usual, seamless="straight") > plain
     # Pairs that will never be made take nothing.
     few = {"size": 1024, "scales": 1, "steps": (5,)}
     assert estimate(**few, history=200) == estimate(**few, history=5)
@@ -160,6 +161,16 @@ def test_what_saves_most_time_is_given_up_last() -> None:
     assert chosen[-1] is not None
     assert chosen[-1].keep_targets
     assert chosen[-1].tile >= 1024
+
+
+def test_tiles_of_a_pattern_see_beyond_its_border() -> None:
+    plain, moved, mirrored = (
+        estimate_memory(
+            PaintConfig(size=3072, seamless=kind), (192, 3072), torch.float32, Frugality(1024)
+        )
+        for kind in ("none", "straight", "mirror")
+    )
+    assert plain < mirrored < moved
 
 
 def test_keeping_targets_takes_memory_and_saves_time() -> None:

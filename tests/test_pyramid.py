@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import typing
 
 import pytest
 import torch
@@ -9,9 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from impasto.config import PRESETS, PaintConfig, _PresetPlan
+from impasto.config import PRESETS, PaintConfig, Pattern, _PresetPlan
 from impasto.errors import ConfigError
+from impasto.lengths import fit_length
+from impasto.patterns import make_sheet, round_size
 from impasto.pyramid import (
+    choose_dpi,
     cover,
     fit_size,
     plan_painting,
@@ -80,6 +84,41 @@ def test_every_preset_makes_a_plan(size: int, photograph: tuple[int, int], prese
     assert all(scale.steps >= 1 for scale in plan)
     for scale in plan:
         assert scale.size == fit_size(photograph, max(scale.size))
+
+
+@given(st.integers(16, 3000), PHOTOGRAPH, st.sampled_from(["straight", "half-drop", "half-brick"]))
+def test_every_size_of_a_pattern_can_repeat(
+    size: int, photograph: tuple[int, int], kind: Pattern
+) -> None:
+    plan = plan_painting(PaintConfig(size=size, seamless=kind), photograph)
+    plain = plan_painting(PaintConfig(size=size), photograph)
+    assert len(plan) == len(plain)
+    for scale, ordinary in zip(plan, plain, strict=True):
+        assert scale.size == round_size(ordinary.size, kind)
+        assert scale.steps == ordinary.steps
+
+
+@given(PHOTOGRAPH, st.sampled_from(["4in", "10cm", "8x10in"]), st.sampled_from([None, 100.0]))
+def test_a_print_is_as_long_as_it_should_be(
+    photograph: tuple[int, int], size: str, dpi: float | None
+) -> None:
+    config = PaintConfig(size=size, dpi=dpi)
+    painted = plan_painting(config, photograph)[-1].size
+    wanted = fit_length(size, photograph)
+    assert choose_dpi(config, photograph, painted) == (dpi or 300)
+    assert max(painted) / (dpi or 300) == pytest.approx(wanted, abs=0.006)
+    for kind in typing.get_args(Pattern):
+        config = PaintConfig(size=size, dpi=dpi, seamless=kind)
+        painted = plan_painting(config, photograph)[-1].size
+        found = choose_dpi(config, photograph, painted)
+        assert found is not None
+        assert max(painted) / found == pytest.approx(wanted, abs=0.006)
+
+
+def test_pixels_have_no_length() -> None:
+    for size in (300, "photo"):
+        assert choose_dpi(PaintConfig(size=size), (300, 200), (300, 200)) is None
+        assert choose_dpi(PaintConfig(size=size, dpi=72), (300, 200), (300, 200)) == 72
 
 
 @given(PHOTOGRAPH)
@@ -199,6 +238,25 @@ def test_enlarging_is_smooth() -> None:
     edge = torch.zeros(1, 3, 4, 4)
     edge[..., 2:] = 1
     assert len(resize(edge, (4, 16))[0, 0, 0].unique()) > 4
+
+
+@pytest.mark.parametrize("size", [(64, 96), (64, 64), (32, 48), (16, 80), (32, 32), (24, 31)])
+@pytest.mark.parametrize("kind", ["straight", "half-drop", "half-brick"])
+def test_a_pattern_is_resized_with_its_neighbours(kind: Pattern, size: tuple[int, int]) -> None:
+    tile = noise(32, 64)
+    if size == (24, 31):  # no half of it is a whole number
+        kind = "straight"
+    found = resize(tile, size, kind)
+    assert found.is_contiguous()
+    sheet = resize(make_sheet(tile, kind), (3 * size[0], 3 * size[1]))
+    middle = [slice(side, 2 * side) for side in size]
+    torch.testing.assert_close(sheet[..., *middle], make_sheet(found, kind)[..., *middle])
+    assert not torch.allclose(found, resize(tile, size), atol=1e-3) or size == (32, 64)
+
+
+def test_a_mirrored_picture_is_resized_as_any_other() -> None:
+    tile = noise(32, 64)
+    assert torch.equal(resize(tile, (48, 80), "mirror"), resize(tile, (48, 80)))
 
 
 @given(SIDE.filter(lambda n: n < 300), SIDE.filter(lambda n: n < 300), st.floats(0, 0.9))

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from impasto.config import PaintConfig
+from impasto.config import PaintConfig, Seamless
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ShapeError
 from impasto.memory import Frugality
@@ -215,3 +215,15 @@ def test_labels_pair_regions_of_one_colour() -> None:
     assert mask[..., :10].max() == 0
     with pytest.raises(ConfigError, match="#ff0000"):
         pair_labels(soft, [label(30, 30, blue, green)])
+
+
+@pytest.mark.parametrize("kind", ["none", "straight", "half-drop", "half-brick", "mirror"])
+def test_masks_of_a_pattern_cover_it_as_before(kind: Seamless) -> None:
+    left, right = halves(80, 60)
+    spared = 1 - draw(80, 60, 3)[:, :1].round()
+    guidance = Guidance(pair_masks(2, (left, right)), spared)
+    scaled = guidance.scale((96, 64), CPU, kind)
+    one, other = scaled.masks
+    torch.testing.assert_close(one + other, torch.ones(1, 1, 96, 64))
+    step = max((plane[..., 0] - plane[..., -1]).abs().mean() for plane in (one, other))
+    assert (step < 0.5) == (kind in ("straight", "half-brick", "half-drop"))

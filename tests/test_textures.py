@@ -1,15 +1,22 @@
 """Noise and canvas: even, reproducible, the same at every size, and never a grid."""
 
+import typing
+
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.config import Pattern
+from impasto.patterns import measure_seam
 from impasto.textures import Noise, Weave, centers, raise_threads
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+PATTERNS = [kind for kind in typing.get_args(Pattern) if kind != "mirror"]
 
 
 def look(noise: Noise, height: int, width: int) -> Tensor:
@@ -113,3 +120,41 @@ def test_small_pictures_have_canvas_too(size: tuple[int, int]) -> None:
     light = Weave(160, size, seeded()).light(0, size[0])
     assert light.shape == size
     assert torch.isfinite(light).all()
+
+
+@pytest.mark.parametrize("kind", PATTERNS)
+@pytest.mark.parametrize("cells", [6, 40, 96, 300])
+def test_noise_repeats_with_a_pattern(kind: Pattern, cells: int) -> None:
+    size = (96, 64)
+    noise = Noise(cells, size, seeded(), kind)
+    found = look(noise, *size)
+    plain = look(Noise(cells, size, seeded()), *size)
+    assert found.std().item() == pytest.approx(plain.std().item(), rel=0.35)
+    assert measure_seam(found[None, None], kind) < 1.35
+    # What lies a pixel beyond the border is what lies inside on the other side.
+    above, below = noise.sample(centers(-1, 0), centers(0, 64)), found[-1:]
+    if kind == "half-brick":
+        below = below.roll(32, 1)
+    torch.testing.assert_close(above, below, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", PATTERNS)
+@pytest.mark.parametrize("threads", [20, 33])
+def test_canvas_repeats_with_a_pattern(kind: Pattern, threads: int) -> None:
+    height, width = 160, 224
+    cloth = Weave(threads, (height, width), seeded(), kind).height(centers(-1, height + 1))
+    # A pixel beyond the border is what lies inside on the other side, half a side further.
+    aside = width // 2 if kind == "half-brick" else 0
+    lower = height // 2 if kind == "half-drop" else 0
+    above, last = cloth[0, 1:-1], cloth[height, 1:-1]
+    torch.testing.assert_close(above, last.roll(aside), rtol=0, atol=1e-3)
+    before, last = cloth[1:-1, 0], cloth[1:-1, width]
+    torch.testing.assert_close(before, last.roll(lower), rtol=0, atol=1e-3)
+    plain = Weave(threads, (height, width), seeded()).height(centers(-1, height + 1))
+    assert (plain[0] - plain[height]).abs().mean() > 0.1
+
+
+def test_grains_are_drawn_out() -> None:
+    for kind in ("none", "straight"):
+        noise = look(Noise(60, (180, 180), seeded(), kind, (0.1, 1)), 180, 180)
+        assert noise.diff(dim=1).abs().mean() > 4 * noise.diff(dim=0).abs().mean()

@@ -1,12 +1,14 @@
 """Tiling: the same loss and gradient as the whole picture, whatever the tiles."""
 
+import typing
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from impasto.config import PaintConfig
+from impasto.config import PaintConfig, Pattern
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError
 from impasto.losses import LOSS_FORMS
@@ -80,6 +82,30 @@ def test_missing_terms_are_tiled_too(vgg19: VGG, changes: dict[str, object]) -> 
     config = PaintConfig(**changes)
     whole, tiled = evaluate(vgg19, config, None), evaluate(vgg19, config, 64)
     assert_equal(tiled, whole)
+
+
+@pytest.mark.parametrize(
+    ("side", "changes"),
+    [
+        (96, {}),
+        (32, {"style_layers": ("relu1_1", "relu3_1"), "content_layers": ("relu3_2",)}),
+    ],
+)
+@pytest.mark.parametrize("kind", typing.get_args(Pattern))
+def test_tiles_look_around_the_corners_of_a_pattern(
+    kind: Pattern, side: int, changes: dict[str, object], vgg19: VGG
+) -> None:
+    size = (96, 64)
+    content, image = draw(*size, seed=1), draw(*size, seed=3)
+    config = PaintConfig(seamless=kind, tv_weight=5.0, **changes).resolve()
+    whole = build_objective(vgg19, config, content, [STYLE], size)
+    tiled = build_tiled_objective(vgg19, config, content, [STYLE], size, side, keep_targets=False)
+    assert_equal(tiled(image), whole(image))
+    if changes:
+        assert_equal(tiled.of_details()(image), whole.of_details()(image))
+    plain = config.model_copy(update={"seamless": "none"})
+    other = build_objective(vgg19, plain, content, [STYLE], size)(image)
+    assert other.loss != pytest.approx(whole(image).loss, rel=1e-4)
 
 
 def test_a_style_larger_than_a_tile_is_looked_at_in_tiles(vgg19: VGG) -> None:

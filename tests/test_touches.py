@@ -10,8 +10,10 @@ from torch import Tensor
 
 from impasto import touches
 from impasto.color import linearize, oklab_to_rgb, rgb_to_oklab
+from impasto.config import Pattern
 from impasto.errors import ConfigError, ShapeError
 from impasto.finishing import TOUCHES, parse_finish
+from impasto.patterns import continue_picture, make_seamless, make_sheet, measure_seam
 from impasto.touches import apply_finish
 
 EVERYTHING = (
@@ -133,6 +135,29 @@ def test_touches_work_from_left_to_right_and_twice_if_named_twice(coffee: Tensor
 def test_another_shape_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="has shape"):
         finish(torch.zeros(shape), "contrast:2")
+
+
+@pytest.mark.parametrize("kind", ["straight", "half-drop", "half-brick"])
+def test_a_pattern_keeps_no_seam(kind: Pattern) -> None:
+    tile = make_seamless(F.interpolate(noise(12, 16), (96, 128), mode="bicubic").clamp(0, 1), kind)
+    calm = "sharpen:2/3,denoise:0.5,canvas:1/20,grain:0.5,sharpen:1,blend:0.2,contrast:1.2"
+    found = apply_finish(tile, parse_finish(calm), photograph=tile, seed=1, seamless=kind)
+    assert measure_seam(found, kind) < 1.25
+    for text in ("sharpen:3/8", "denoise:1"):
+        (touch,) = parse_finish(text)
+        one = apply_finish(tile, [touch], seamless=kind)
+        # As if it were worked on together with all that lies around it.
+        around = apply_finish(continue_picture(tile, 48, kind), [touch])
+        assert_near(one, around[..., 48:-48, 48:-48], 1e-5)
+        assert not torch.equal(one, apply_finish(tile, [touch]))
+
+
+def test_a_mirrored_pattern_is_worked_on_with_its_reflection() -> None:
+    tile = noise(48, 64)
+    (touch,) = parse_finish("sharpen:2/3")
+    sheet = make_sheet(tile, "mirror", 2)
+    found = apply_finish(tile, [touch], seamless="mirror")
+    assert_near(found[..., 12:, 12:], apply_finish(sheet, [touch])[..., 12:48, 12:64], 1e-5)
 
 
 # Colour

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -24,29 +24,34 @@ def make_pair(inputs: int, outputs: int, seed: int = 0) -> tuple[Tensor, Tensor]
     inputs=st.sampled_from([1, 3, 8]),
     outputs=st.sampled_from([1, 5, 8]),
     batch=st.integers(1, 2),
+    padding=st.integers(0, 2),
 )
 def test_it_is_the_plain_convolution_at_any_size(
-    height: int, width: int, inputs: int, outputs: int, batch: int
+    height: int, width: int, inputs: int, outputs: int, batch: int, padding: int
 ) -> None:
+    assume(min(height, width) + 2 * padding >= 3)
     weight, kernel = make_pair(inputs, outputs)
     x = torch.rand(batch, inputs, height, width)
-    expected = F.conv2d(x.double(), weight.double(), padding=1)
-    found = winograd.convolve(x, kernel)
+    expected = F.conv2d(x.double(), weight.double(), padding=padding)
+    found = winograd.convolve(x, kernel, padding)
     assert found.shape == expected.shape
     # Against the largest sum that could come out, for the sum itself may cancel to nothing.
-    bound = F.conv2d(x.double(), weight.double().abs(), padding=1).max()
+    bound = F.conv2d(x.double(), weight.double().abs(), padding=padding).max()
     assert (found - expected).abs().max() <= 3e-5 * bound
 
 
+@pytest.mark.parametrize("padding", [0, 1, 2])
 @pytest.mark.parametrize("channels", [128, 256])
-def test_bands_join_without_a_seam(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bands_join_without_a_seam(
+    channels: int, padding: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weight, kernel = make_pair(channels, channels)
     x = torch.rand(1, channels, 29, 41).to(memory_format=torch.channels_last)
-    whole = winograd.convolve(x, kernel)
+    whole = winograd.convolve(x, kernel, padding)
     monkeypatch.setattr(winograd, "_BAND", 1)
     monkeypatch.setattr(winograd, "_WIDE_BAND", 1)
-    by_rows = winograd.convolve(x, kernel)
-    expected = F.conv2d(x, weight, padding=1)
+    by_rows = winograd.convolve(x, kernel, padding)
+    expected = F.conv2d(x, weight, padding=padding)
     for found in (whole, by_rows):
         assert (found - expected).abs().max() <= 2e-5 * expected.abs().max()
 

@@ -32,7 +32,8 @@ from impasto.memory import Frugality, choose_frugality, estimate_memory, suggest
 from impasto.objective import check_layers
 from impasto.painting import PaintState, Progress
 from impasto.painting import paint as run_engine
-from impasto.pyramid import SMALLEST_SIDE, plan_painting, resize
+from impasto.patterns import make_seamless, soften_border
+from impasto.pyramid import SMALLEST_SIDE, choose_dpi, plan_painting, resize
 from impasto.regions import Guidance, pair_labels, pair_masks
 from impasto.version import __version__
 
@@ -195,6 +196,12 @@ class Job:
         )
 
     @property
+    def dpi(self) -> float | None:
+        """Dots per inch that the settings ask for; None if they do not."""
+        size = plan_painting(self.config, self.photo.size)[-1].size
+        return choose_dpi(self.config, self.photo.size, size)
+
+    @property
     def guidance(self) -> Guidance | None:
         """Where which style is painted; None without masks."""
         if self.placement is None:
@@ -204,29 +211,33 @@ class Job:
     def collect(self, progress: Progress) -> Painting:
         """Make a painting of any event of `run`, at full size even if it comes from early on."""
         size = plan_painting(self.config, self.photo.size)[-1].size
-        pixels = resize(progress.picture().cpu(), size)
-        alpha = None if self.photo.alpha is None else resize(self.photo.alpha, size)
-        picture = Picture(
-            pixels, alpha, self.photo.bits, self.photo.dpi, self.photo.name, self.photo.notes
-        )
+        pixels = resize(progress.picture().cpu(), size, self.config.seamless)
+        alpha = self.photo.alpha
+        if alpha is not None:
+            alpha = soften_border(resize(alpha, size), self.config.seamless)
+        dpi = (self.dpi, self.dpi) if self.dpi else self.photo.dpi
+        picture = replace(self.photo, pixels=pixels, alpha=alpha, dpi=dpi)
         return Painting(picture, self.settings, progress.loss, progress.terms, progress.seconds)
 
     def make_layers(self, painting: Painting) -> list[Layer]:
         """Photograph, painting and masks, bottom to top, for `impasto.images.layers`."""
-        size = painting.picture.size
+        size, kind = painting.picture.size, self.config.seamless
 
         def fit(picture: Picture) -> Picture:
             alpha = None if picture.alpha is None else resize(picture.alpha, size)
             return replace(picture, pixels=resize(picture.pixels, size), alpha=alpha)
 
+        pixels = make_seamless(resize(self.photo.pixels, size), kind)
         layers = [
-            Layer(self.photo.name, fit(self.photo)),
+            Layer(self.photo.name, replace(painting.picture, pixels=pixels)),
             Layer(f"{self.photo.name}, painted", painting.picture),
         ]
         placement = self.placement or Placement()
         named = [(f"mask {n}", mask) for n, mask in enumerate(placement.masks, 1)]
         named += [("strength", placement.strength_map)] if placement.strength_map else []
-        layers += [Layer(name, resize(_read_mask(mask), size)) for name, mask in named]
+        layers += [
+            Layer(name, soften_border(resize(_read_mask(mask), size), kind)) for name, mask in named
+        ]
         if isinstance(placement.labels, Picture):
             layers.append(Layer("labels", fit(placement.labels), visible=False))
         return layers

@@ -8,19 +8,33 @@ import dataclasses
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from impasto.errors import ConfigError
 from impasto.finishing import TOUCHES, parse_finish
+from impasto.lengths import LENGTH, USUAL_DPI, parse_length
 
 Preset = Literal["draft", "standard", "fine"]
 Loss = Literal["impasto", "gatys", "johnson", "tutorial"]
 Optimizer = Literal["lbfgs", "adam", "sgd"]
 Pooling = Literal["max", "average", "l2"]
 Padding = Literal["replicate", "zero"]
+Pattern = Literal["straight", "half-drop", "half-brick", "mirror"]
+Seamless = Literal["none", Pattern]
 Precision = Literal["auto", "float32", "bfloat16"]
 Colors = Literal["style", "photo", "luminance", "linear", "histogram", "palette"]
 
+#: Long side of a painting in px.
+_SMALLEST, _LARGEST = 16, 32768
+Pixels = Annotated[int, Field(ge=_SMALLEST, le=_LARGEST)]
+Length = Annotated[str, Field(pattern=LENGTH, examples=["40cm"])]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -100,9 +114,15 @@ class PaintConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # What a painter thinks of.
-    size: Annotated[int, Field(ge=16, le=32768)] | Literal["photo"] = Field(
+    size: Pixels | Literal["photo"] | Length = Field(
         512,
-        description="Long side of the painting in pixels, or 'photo' for the photograph's own.",
+        description="Long side of the painting in pixels, 'photo' for the photograph's own, or"
+        " the size of a print: 40cm for its long side, 30x40cm for a frame that it fits.",
+    )
+    dpi: Annotated[float, Field(ge=10, le=9600)] | None = Field(
+        None,
+        description="Dots per inch: written into the file, and what a --size in cm, mm or in is"
+        " counted by, there 300 if left out.",
     )
     preset: Preset = Field(
         "standard",
@@ -133,6 +153,12 @@ class PaintConfig(BaseModel):
         "",
         description="What is done after painting, in order, such as contrast:1.1,sharpen:0.6:"
         f" {', '.join(TOUCHES)}; see docs/finishing.md.",
+    )
+    seamless: Seamless = Field(
+        "none",
+        description="Paint a tile that repeats without a seam: straight, half-drop (each column"
+        " half a tile lower), half-brick (each row half a tile aside) or mirror (every second tile"
+        " turned over). Sides become multiples of 16 px, or of 32 where half of one counts.",
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(
         0, description="Seed of all random numbers: same seed, same picture."
@@ -233,6 +259,14 @@ class PaintConfig(BaseModel):
         except ValidationError as error:
             raise ConfigError(_describe(error)) from None
 
+    @field_validator("size", mode="before")
+    @classmethod
+    def _check_size(cls, size: object) -> object:
+        """Answer what is neither a number nor a name with all that it could be."""
+        if isinstance(size, str) and size != "photo" and not re.fullmatch(r"\s*-?\d+\s*", size):
+            parse_length(size)
+        return size
+
     @model_validator(mode="after")
     def _check_together(self) -> "PaintConfig":
         """Check what one field alone cannot."""
@@ -243,6 +277,7 @@ class PaintConfig(BaseModel):
                 f"--keep-colors and --colors {self.colors} contradict each other; give one."
             )
         _check_lengths(self)
+        _check_print(self)
         if self.optimizer == "lbfgs" and self.learning_rate is not None:
             raise ConfigError("A learning rate means nothing to lbfgs; choose adam or sgd.")
         if self.steps is not None and not self.steps:
@@ -278,6 +313,11 @@ class PaintConfig(BaseModel):
             "learning_rate": self.learning_rate or (5.0 if self.optimizer == "adam" else None),
         }
         return PaintConfig(**(self.model_dump() | resolved))
+
+    @property
+    def print_dpi(self) -> float:
+        """Dots per inch by which a size in inches is counted."""
+        return self.dpi or USUAL_DPI
 
     @property
     def color_mode(self) -> Colors:
@@ -352,6 +392,17 @@ def _check_lengths(config: PaintConfig) -> None:
             raise ConfigError(
                 f"{len(weights)} {what} layer weights for {count} layers; give one for each."
             )
+
+
+def _check_print(config: PaintConfig) -> None:
+    if isinstance(config.size, int) or config.size == "photo":
+        return
+    pixels = round(max(parse_length(config.size)) * config.print_dpi)
+    if not _SMALLEST <= pixels <= _LARGEST:
+        raise ConfigError(
+            f"--size: {config.size} at {config.print_dpi:g} dpi is {pixels} pixels, which go from"
+            f" {_SMALLEST} to {_LARGEST}; choose another length, or another --dpi."
+        )
 
 
 def _describe(error: ValidationError) -> str:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from impasto.config import Seamless
+from impasto.patterns import cut_window, wraps
 from impasto.statistics import Moments, covariance, energy
 
 
@@ -92,7 +94,7 @@ def style_relative(actual: Moments, target: Moments, positions: int) -> Tensor:
     return ((mean_term + covariance_term) / energy(target).clamp(min=1e-12)).mean()
 
 
-def total_variation(image: Tensor) -> Tensor:
+def total_variation(image: Tensor, seamless: Seamless = "none") -> Tensor:
     """Mean squared slope per pixel over a nine-point stencil, in (level / px)^2.
 
     Diagonal neighbours join the four direct ones, so that no direction is cheaper than
@@ -100,8 +102,12 @@ def total_variation(image: Tensor) -> Tensor:
 
     Args:
         image: Shape (B, 3, H, W), values in [0, 1].
+        seamless: How it repeats: slopes into the neighbouring tiles count too.
     """
-    return sum_slopes(image, image.shape[-2], image.shape[-1]) / image.numel()
+    (height, width), count = image.shape[-2:], image.numel()
+    if wraps(seamless):
+        image = cut_window(image, (0, height + 1), (0, width + 1), seamless)
+    return sum_slopes(image, height, width) / count
 
 
 def sum_slopes(image: Tensor, rows: int, columns: int) -> Tensor:

@@ -7,7 +7,8 @@ import torch
 
 from impasto.config import PaintConfig
 from impasto.errors import ConfigError
-from impasto.pyramid import Scale, plan_painting
+from impasto.patterns import wraps
+from impasto.pyramid import Scale, choose_side, plan_painting
 
 #: Peak bytes a pixel of the largest scale: activations, their gradients and scratch space.
 #: Measured as the growth of the resident set from 512 to 768 px on x86-64, and rounded up.
@@ -31,6 +32,8 @@ _TARGET_VALUES = 24
 _PICTURES = 6
 #: Computing the photograph's activations anew makes an evaluation this much longer.
 _RECOMPUTING = 1.25
+#: Continuing a pattern in every layer takes copies: this much memory of a network at work.
+_CONTINUING = 1.1
 #: Curvature pairs that a picture in tiles makes do with, from more to fewer.
 _FEW_PAIRS = (4, 1)
 
@@ -105,7 +108,9 @@ def _estimate(
     looked_at, pictures = pixels, 0
     if frugality is not None:
         pairs = min(pairs, frugality.history)
-        looked_at = min(pixels, (frugality.tile + 2 * _BORDER) ** 2)
+        looked_at = (frugality.tile + 2 * _BORDER) ** 2
+        if not wraps(config.seamless):  # else tiles see beyond the picture's border
+            looked_at = min(pixels, looked_at)
         pictures = _PICTURES
         if frugality.keep_targets:
             other += pixels * _TARGET_VALUES * precision.itemsize
@@ -113,6 +118,8 @@ def _estimate(
             pictures += 1
     pictures += 2 * min(pairs, last.steps) if config.optimizer == "lbfgs" else 2
     network = looked_at * _BYTES_PER_PIXEL[config.pooling, precision]
+    if config.seamless != "none":
+        network = round(network * _CONTINUING)
     return _BASE[precision] + network + pictures * picture + other
 
 
@@ -141,7 +148,7 @@ def suggest_size(
     config: PaintConfig, photograph: tuple[int, int], precision: torch.dtype, budget: int
 ) -> int:
     """Largest long side in px, in steps of 64, that fits `budget` bytes; 0 if none does."""
-    top = max(photograph) if config.size == "photo" else config.size
+    top = choose_side(config, photograph)
     for side in range(top // 64 * 64, 0, -64):
         smaller = config.model_copy(update={"size": side, "scales": None, "steps": None})
         frugality = choose_frugality(smaller, photograph, precision, budget)

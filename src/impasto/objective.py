@@ -69,7 +69,8 @@ class Objective:
             for layer, targets in self.style.items()
         }
         positions = {layer: features[layer][0, 0].numel() for layer in self.style}
-        return self.weigh(differences, moments, positions, total_variation(image))
+        slopes = total_variation(image, self.config.seamless)
+        return self.weigh(differences, moments, positions, slopes)
 
     def weigh(
         self,
@@ -156,13 +157,16 @@ def build_objective(
     """
     check_layers(encoder, config)
     content_layers, style_layers = select_layers(encoder, config, details=details)
+    looking = encoder if config.seamless == "none" else encoder.with_padding(config.seamless)
     with torch.no_grad():
-        seen = encoder(resize(content, size), content_layers) if content_layers else {}
+        picture = resize(content, size, config.seamless)
+        seen = looking(picture, content_layers) if content_layers else {}
         guidance = guidance or Guidance(pair_masks(len(styles), (), (), config.style_shares))
         style = measure_styles(encoder, config, styles, size, style_layers, guidance.regions)
     factor = LOSS_FORMS[config.loss].content_factor
     factors = {layer: factor(sum_squares(target), target.numel()) for layer, target in seen.items()}
-    return Objective(encoder, config, seen, style, factors, guidance.scale(size, content.device))
+    scaled = guidance.scale(size, content.device, config.seamless)
+    return Objective(looking, config, seen, style, factors, scaled)
 
 
 def content_weight(config: PaintConfig) -> float:

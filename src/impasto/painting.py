@@ -18,6 +18,7 @@ from impasto.errors import ConfigError, NumericalError, ShapeError
 from impasto.finishing import parse_finish
 from impasto.memory import Frugality
 from impasto.objective import Objective, build_objective
+from impasto.patterns import make_seamless
 from impasto.pyramid import Scale, Size, cover, plan_painting, resize, trim_border
 from impasto.regions import Guidance
 from impasto.solvers import LBFGS, SGD, Adam, Evaluate, Evaluation, Solver
@@ -116,6 +117,7 @@ def paint(
     config = config.resolve()
     _check_pictures(content, styles)
     plan = plan_painting(config, (content.shape[-2], content.shape[-1]))
+    content = _prepare_content(content, config, plan[-1].size)
     if not COLOR_MODES[config.color_mode].needs_painting:
         yield _show_unpainted(content, styles, config, plan[-1].size)
         return
@@ -129,7 +131,7 @@ def paint(
         saving = frugality if frugality and max(size) > frugality.tile else None
         objective = _look(encoder, config, content, styles, plan[index], saving, guidance)
         history = min(config.history, saving.history) if saving else config.history
-        solver = build_solver(config, resize(picture, size).to(content), history)
+        solver = build_solver(config, resize(picture, size, config.seamless).to(content), history)
         sitting = _Sitting(index, plan, clock, solver, objective, content, given, config)
         first = sitting.restore(state) if state and index == state.scale else 0
         if first == steps and index + 1 == len(plan):
@@ -141,7 +143,8 @@ def paint(
             yield sitting.report(step, evaluation, note, last=stuck or step == steps)
             if stuck:
                 break
-        encoder, picture = sitting.objective.encoder, sitting.picture
+        picture = sitting.picture
+        encoder = encoder.with_precision(sitting.objective.encoder.precision)
         # Room for the next size: events that a caller still holds keep the solver alive.
         solver.forget()
         del objective, sitting
@@ -171,16 +174,17 @@ def make_start(
     mixed = torch.zeros((1, 3, *size), device=content.device)
     for name, share in shares.items():
         if name == "content":
-            part = resize(content, size)
+            part = resize(content, size, config.seamless)
         elif name == "style":
-            part = torch.stack([cover(style, size) for style in styles]).mean(0)
+            hung = torch.stack([cover(style, size) for style in styles]).mean(0)
+            part = make_seamless(hung, config.seamless)
         elif name == "noise":
             # On the CPU, so that a seed gives the same noise on every device.
             generator = torch.Generator().manual_seed(config.seed)
             part = torch.rand((1, 3, *size), generator=generator).to(content.device)
         else:
             assert start is not None
-            part = cover(start.to(content.device), size)
+            part = make_seamless(cover(start.to(content.device), size), config.seamless)
         mixed += share * part
     return mixed.clamp_(0, 1)
 
@@ -189,20 +193,20 @@ def finish(
     picture: Tensor, content: Tensor, config: PaintConfig, styles: Sequence[Tensor] = ()
 ) -> Tensor:
     """What is done to a painting after the last step: colours, then the finishing touches."""
-    mode = COLOR_MODES[config.color_mode]
-    picture = mode.after(picture, content, styles, seed=config.seed)
+    kind, seed = config.seamless, config.seed
+    photograph = resize(content, (picture.shape[-2], picture.shape[-1]), kind)
+    picture = COLOR_MODES[config.color_mode].after(picture, photograph, styles, seed=seed)
     if not config.finish:
         return picture
-    photograph = resize(content, (picture.shape[-2], picture.shape[-1]))
     touches = parse_finish(config.finish)
-    return apply_finish(picture, touches, photograph=photograph, seed=config.seed)
+    return apply_finish(picture, touches, photograph=photograph, seed=seed, seamless=kind)
 
 
 def _show_unpainted(
     content: Tensor, styles: Sequence[Tensor], config: PaintConfig, size: Size
 ) -> Progress:
     """The only event of a painting that is the photograph in other colours."""
-    picture = resize(content, size)
+    picture = resize(content, size, config.seamless)
     return Progress(
         scale=0, scales=1, size=size, step=1, steps=1, loss=0.0, terms={}, seconds=0.0,
         seconds_left=0.0, note="", done=True,
@@ -261,7 +265,7 @@ class _Sitting:
         self._presence = objective.guidance.presence
         self._photograph = None
         if self._presence is not None:
-            self._photograph = resize(content, plan[index].size)
+            self._photograph = resize(content, plan[index].size, config.seamless)
 
     @property
     def picture(self) -> Tensor:
@@ -404,6 +408,13 @@ class _Clock:
 def _count_work(scale: Scale, steps: int) -> float:
     details = min(steps, scale.detail_steps)
     return (steps - 0.55 * details) * scale.size[0] * scale.size[1]
+
+
+def _prepare_content(content: Tensor, config: PaintConfig, size: Size) -> Tensor:
+    """The photograph as it is painted: a tile, at the full size, if the painting is to be one."""
+    if config.seamless == "none":
+        return content
+    return make_seamless(resize(content, size), config.seamless)
 
 
 def _prepare_styles(content: Tensor, styles: Sequence[Tensor], config: PaintConfig) -> list[Tensor]:

@@ -7,8 +7,10 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.config import PRESETS, PaintConfig
+from impasto.config import PRESETS, PaintConfig, Seamless
 from impasto.errors import ConfigError
+from impasto.lengths import fit_length
+from impasto.patterns import cut_window, round_size, wraps
 
 Size = tuple[int, int]
 
@@ -57,20 +59,54 @@ def plan_scales(long_side: int, smallest: int, ratio: float = math.sqrt(2)) -> l
     return [round(long_side / ratio ** (steps - index)) for index in range(steps + 1)]
 
 
-def resize(image: Tensor, size: Size) -> Tensor:
+def resize(image: Tensor, size: Size, seamless: Seamless = "none") -> Tensor:
     """Resample to (H, W): bicubic, with antialiasing where it shrinks, clamped to [0, 1].
 
     Args:
         image: Shape (B, C, H, W), values in [0, 1].
         size: New (H, W).
+        seamless: How the picture repeats: where tiles are moved, the kernel sees the neighbours.
 
     Returns:
         Float tensor, shape (B, C, *size); `image` itself if it has that size already.
     """
     if tuple(image.shape[-2:]) == tuple(size):
         return image
-    resized = F.interpolate(image, size, mode="bicubic", align_corners=False, antialias=True)
-    return resized.clamp_(0, 1)
+    return resample(image, size, seamless).clamp_(0, 1)
+
+
+def resample(image: Tensor, size: Size, seamless: Seamless = "none") -> Tensor:
+    """The same for planes of any values; not clamped, and always a new tensor."""
+    height, width = image.shape[-2:]
+    if not wraps(seamless):
+        return F.interpolate(image, size, mode="bicubic", align_corners=False, antialias=True)
+    top, new_top = _border(height, size[0])
+    left, new_left = _border(width, size[1])
+    window = cut_window(image, (-top, height + top), (-left, width + left), seamless)
+    resized = resample(window, (size[0] + 2 * new_top, size[1] + 2 * new_left))
+    return resized[..., new_top:-new_top, new_left:-new_left].contiguous()
+
+
+def choose_side(config: PaintConfig, photograph: Size) -> int:
+    """Long side in px at which a photograph of (H, W) is painted."""
+    if isinstance(config.size, int):
+        return config.size
+    if config.size == "photo":
+        return max(photograph)
+    return max(1, round(fit_length(config.size, photograph) * config.print_dpi))
+
+
+def choose_dpi(config: PaintConfig, photograph: Size, painted: Size) -> float | None:
+    """Dots per inch of a painting of (H, W), or None if nothing is said about them.
+
+    The print is as long as it was said to be: where the painting is a few pixels larger or
+    smaller, as a pattern is, its dots are that much finer or coarser.
+    """
+    if isinstance(config.size, int) or config.size == "photo":
+        return config.dpi
+    if max(painted) == choose_side(config, photograph):
+        return config.print_dpi
+    return max(painted) / fit_length(config.size, photograph)
 
 
 def plan_painting(config: PaintConfig, photograph: Size) -> list[Scale]:
@@ -84,7 +120,7 @@ def plan_painting(config: PaintConfig, photograph: Size) -> list[Scale]:
         ConfigError: If a list of steps does not fit the number of scales, or leaves the last
             scale without any.
     """
-    long_side = max(photograph) if config.size == "photo" else config.size
+    long_side = choose_side(config, photograph)
     preset = PRESETS[config.preset]
     if config.scales is not None:
         smallest = round(long_side / preset.ratio ** (config.scales - 1))
@@ -103,7 +139,8 @@ def plan_painting(config: PaintConfig, photograph: Size) -> list[Scale]:
         whole, details = _count_steps(config, side, first=index == 0)
         if given is not None:
             whole = given[index if len(given) > 1 else 0]
-        scales.append(Scale(fit_size(photograph, side), whole + details, details))
+        size = round_size(fit_size(photograph, side), config.seamless)
+        scales.append(Scale(size, whole + details, details))
     if scales[-1].steps == 0:
         raise ConfigError("The last scale has no steps; give it at least one.")
     return scales
@@ -126,6 +163,18 @@ def cover(image: Tensor, size: Size) -> Tensor:
     scaled = (max(size[0], round(height * factor)), max(size[1], round(width * factor)))
     top, left = (scaled[0] - size[0]) // 2, (scaled[1] - size[1]) // 2
     return resize(image, scaled)[..., top : top + size[0], left : left + size[1]]
+
+
+def _border(side: int, new: int) -> Size:
+    """How far a picture is continued before it is resampled from `side` to `new` px.
+
+    Returns:
+        As far as the bicubic kernel sees or further, in px before and after: both whole numbers.
+    """
+    common = math.gcd(side, new)
+    seen = 2 * max(1.0, side / new) + 1
+    steps = math.ceil(seen * common / side)
+    return steps * side // common, steps * new // common
 
 
 def _drop_thin(sides: list[int], photograph: Size) -> list[int]:

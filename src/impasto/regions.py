@@ -14,7 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from impasto.config import Seamless
 from impasto.errors import ConfigError, ShapeError
+from impasto.patterns import soften_border
 from impasto.pyramid import Size, resize
 
 #: Colours of a label picture that cover less than this share of it are edges, not labels.
@@ -62,20 +64,25 @@ class Guidance:
     regions: tuple[Region, ...]
     strength: Tensor | None = None
 
-    def scale(self, size: Size, device: torch.device) -> "ScaledGuidance":
-        """Bring all masks to one size; see `ScaledGuidance`."""
-        masks = [None if r.mask is None else _fit(r.mask, size, device) for r in self.regions]
-        strength = None if self.strength is None else _fit(self.strength, size, device)
+    def scale(
+        self, size: Size, device: torch.device, seamless: Seamless = "none"
+    ) -> "ScaledGuidance":
+        """Bring all masks to one size, and let them repeat as the painting does."""
+        given = [*(region.mask for region in self.regions), self.strength]
+        *masks, strength = (
+            None if one is None else soften_border(_fit(one, size, device), seamless)
+            for one in given
+        )
         if all(mask is None for mask in masks):
             return ScaledGuidance(tuple(masks), strength)
         full = torch.ones((1, 1, *size), device=device)
-        given = [full if mask is None else mask for mask in masks]
-        cover = torch.stack(given).sum(0)
+        shares = [full if mask is None else mask for mask in masks]
+        cover = torch.stack(shares).sum(0)
         # Where regions overlap they share; where none is, nothing is painted.
-        given = [mask / cover.clamp(min=1) for mask in given]
+        shares = [mask / cover.clamp(min=1) for mask in shares]
         if float(cover.min()) < 1 - 1e-3:
             strength = cover.clamp(max=1) * (1 if strength is None else strength)
-        return ScaledGuidance(tuple(given), strength)
+        return ScaledGuidance(tuple(shares), strength)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ class TiledObjective:
         sums = {key: sum_.detach() for key, sum_ in sums.items()}
         for tile in self.tiles:
             slope, content = self._differentiate(image, tile, known)
-            tile.cut(gradient).add_(slope)
+            tile.add(gradient, slope)
             sums |= {key: sums[key] + part for key, part in content.items()}
         values = {name: term.item() for name, term in self._weigh(sums, image).items()}
         return Evaluation(sum(values.values()), gradient, values)
@@ -87,9 +87,9 @@ class TiledObjective:
         """The same objective without its deep layers; see `Objective.of_details`."""
         whole = self.whole.of_details()
         layers = [*whole.content_factors, *whole.style]
-        return replace(
-            self, whole=whole, tiles=plan_tiles(self.encoder, layers, self.size, self.tile)
-        )
+        seamless = self.whole.config.seamless
+        tiles = plan_tiles(self.encoder, layers, self.size, self.tile, seamless)
+        return replace(self, whole=whole, tiles=tiles)
 
     def in_float32(self) -> "TiledObjective":
         """The same objective with a network that computes in float32."""
@@ -121,7 +121,7 @@ class TiledObjective:
         self, image: Tensor, piece: Tensor, features: dict[str, Tensor], tile: Tile
     ) -> dict[str, Tensor]:
         """What one tile adds to the sums for style and total variation."""
-        parts = {"slopes": _sum_own_slopes(piece, tile, image.shape[-2:]) / image.numel()}
+        parts = {"slopes": _sum_own_slopes(piece, tile) / image.numel()}
         positions = self._count_positions(image)
         for layer in self.whole.style:
             stride = self.encoder.stride(layer)
@@ -200,16 +200,18 @@ def build_tiled_objective(
     """
     check_layers(encoder, config)
     content_layers, style_layers = select_layers(encoder, config, details=details)
-    tiles = plan_tiles(encoder, [*content_layers, *style_layers], size, tile)
-    picture = resize(content, size)
+    # Tiles see beyond the border themselves, except that mirrored ones leave it to the encoder.
+    looking = encoder.with_padding("mirror") if config.seamless == "mirror" else encoder
+    tiles = plan_tiles(encoder, [*content_layers, *style_layers], size, tile, config.seamless)
+    picture = resize(content, size, config.seamless)
     with torch.no_grad():
         guidance = guidance or Guidance(pair_masks(len(styles), (), (), config.style_shares))
         style = measure_styles(encoder, config, styles, size, style_layers, guidance.regions, tile)
-        targets, energies = _look_by_tiles(encoder, picture, content_layers, tiles, keep_targets)
+        targets, energies = _look_by_tiles(looking, picture, content_layers, tiles, keep_targets)
     factor = LOSS_FORMS[config.loss].content_factor
     factors = {layer: factor(*energy) for layer, energy in energies.items()}
-    scaled = guidance.scale(size, content.device)
-    whole = Objective(encoder, config, targets, style, factors, scaled)
+    scaled = guidance.scale(size, content.device, config.seamless)
+    whole = Objective(looking, config, targets, style, factors, scaled)
     return TiledObjective(whole, tiles, size, tile, None if keep_targets else picture)
 
 
@@ -240,11 +242,11 @@ def _look_by_tiles(
     return found, energies
 
 
-def _sum_own_slopes(piece: Tensor, tile: Tile, size: Sequence[int]) -> Tensor:
+def _sum_own_slopes(piece: Tensor, tile: Tile) -> Tensor:
     """Slopes that begin in the part that a tile owns; needs one row and column beyond it."""
-    (row, column), (height, width) = tile, size
+    row, column = tile.rows, tile.columns
     top, left = row.start - row.outer_start, column.start - column.outer_start
     rows, columns = row.stop - row.start, column.stop - column.start
-    bottom = top + rows + (row.stop < height)
-    right = left + columns + (column.stop < width)
+    bottom = top + rows + (row.stop < row.outer_stop)
+    right = left + columns + (column.stop < column.outer_stop)
     return sum_slopes(piece[..., top:bottom, left:right], rows, columns)

@@ -10,14 +10,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from impasto.config import Seamless
 from impasto.encoders import Encoder
+from impasto.patterns import Stretch, add_window, cut_window, wraps
 from impasto.pyramid import Size
 from impasto.regions import shrink
 from impasto.statistics import Moments, collect_moments
 
 
 class Span(NamedTuple):
-    """A tile along one axis: the part it owns, and the part it looks at, in px."""
+    """A tile along one axis: the part it owns, and the part it looks at, in px.
+
+    Where the picture repeats, the latter may begin below 0 and end beyond the picture.
+    """
 
     start: int
     stop: int
@@ -26,17 +31,26 @@ class Span(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """A piece of a picture."""
+    """A piece of a picture, which may itself be a tile that repeats."""
 
     rows: Span
     columns: Span
+    seamless: Seamless = "none"
 
     def cut(self, image: Tensor) -> Tensor:
         """What the tile looks at: its own part and the border around it."""
-        rows, columns = self.rows, self.columns
-        return image[
-            ..., rows.outer_start : rows.outer_stop, columns.outer_start : columns.outer_stop
-        ]
+        rows, columns = self._outer()
+        if wraps(self.seamless):
+            return cut_window(image, rows, columns, self.seamless)
+        return image[..., slice(*rows), slice(*columns)]
+
+    def add(self, image: Tensor, piece: Tensor) -> None:
+        """Add to a picture, in place, where `cut` took from it."""
+        rows, columns = self._outer()
+        if wraps(self.seamless):
+            add_window(image, piece, rows, columns, self.seamless)
+        else:
+            image[..., slice(*rows), slice(*columns)] += piece
 
     def own(self, features: Tensor, stride: int) -> Tensor:
         """Cut the border off activations of the tile that have one position per `stride` px."""
@@ -46,6 +60,10 @@ class Tile(NamedTuple):
         """The same positions in activations of the whole picture."""
         rows, columns = _global(self.rows, stride), _global(self.columns, stride)
         return features[..., rows, columns]
+
+    def _outer(self) -> tuple[Stretch, Stretch]:
+        rows, columns = self.rows, self.columns
+        return (rows.outer_start, rows.outer_stop), (columns.outer_start, columns.outer_stop)
 
 
 def collect_by_tiles(
@@ -104,18 +122,25 @@ def collect_share(
     return Moments(*(moment * share for moment in collect_moments(own, here)))
 
 
-def plan_tiles(encoder: Encoder, layers: Sequence[str], size: Size, side: int) -> tuple[Tile, ...]:
+def plan_tiles(
+    encoder: Encoder, layers: Sequence[str], size: Size, side: int, seamless: Seamless = "none"
+) -> tuple[Tile, ...]:
     """Cut a picture of (H, W) into tiles that own about `side` px each way.
 
     Borders between tiles lie on multiples of the deepest layer's stride, and the border around
-    each is as wide as the deepest layer sees.
+    each is as wide as the deepest layer sees. Where a picture repeats by being moved, tiles look
+    around its corners; else the border ends with the picture, and the encoder's padding begins.
     """
     stride = max((encoder.stride(layer) for layer in layers), default=1)
     reach = max((encoder.reach(layer) for layer in layers), default=1)
     border = -(-reach // stride) * stride
-    rows = list(_split(size[0], side, stride, border))
-    columns = list(_split(size[1], side, stride, border))
-    return tuple(Tile(row, column) for row in rows for column in columns)
+    rows, columns = (list(_split(length, side, stride, border)) for length in size)
+    if not wraps(seamless):
+        rows, columns = (
+            [_clip(span, length) for span in spans]
+            for spans, length in zip((rows, columns), size, strict=True)
+        )
+    return tuple(Tile(row, column, seamless) for row in rows for column in columns)
 
 
 def _split(length: int, side: int, stride: int, border: int) -> Iterator[Span]:
@@ -124,7 +149,12 @@ def _split(length: int, side: int, stride: int, border: int) -> Iterator[Span]:
     step = max(stride, -(-length // count) // stride * stride)
     starts = [start for start in range(0, length, step) if start == 0 or length - start >= stride]
     for start, stop in zip(starts, [*starts[1:], length], strict=True):
-        yield Span(start, stop, max(0, start - border), min(length, stop + border))
+        yield Span(start, stop, start - border, stop + border)
+
+
+def _clip(span: Span, length: int) -> Span:
+    outer_start, outer_stop = max(0, span.outer_start), min(length, span.outer_stop)
+    return span._replace(outer_start=outer_start, outer_stop=outer_stop)
 
 
 def _own(span: Span, stride: int) -> slice:

@@ -14,8 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.color import TO_CONES, TO_LAB, delinearize, linearize, mix, rgb_to_oklab
+from impasto.config import Pattern, Seamless
 from impasto.errors import ConfigError, ShapeError
 from impasto.finishing import Touch, check_libraries
+from impasto.patterns import continue_picture
 from impasto.pyramid import Size
 from impasto.textures import Noise, Weave, centers
 
@@ -53,7 +55,8 @@ class _Work(NamedTuple):
     Attributes:
         change: (rows, index of the first of them) -> changed rows, both (1, 3, h, W). It leaves
             what it is given as it is.
-        reach: How many rows above and below a row have a say in it.
+        reach: How many rows above and below a row, and columns beside one, have a say in it.
+            Where it is not 0, the work is the same at every place.
     """
 
     change: Callable[[Tensor, int], Tensor]
@@ -61,11 +64,12 @@ class _Work(NamedTuple):
 
 
 class _Scene(NamedTuple):
-    """What a touch may look at beside the rows: (H, W), random numbers, the photograph."""
+    """What a touch may know beside the rows: sizes, random numbers, photograph and pattern."""
 
     size: Size
     generator: torch.Generator
     photograph: Tensor | None
+    seamless: Seamless
 
 
 def apply_finish(
@@ -74,6 +78,7 @@ def apply_finish(
     *,
     photograph: Tensor | None = None,
     seed: int = 0,
+    seamless: Seamless = "none",
 ) -> Tensor:
     """Give a picture its finishing touches, in their order.
 
@@ -83,6 +88,8 @@ def apply_finish(
         photograph: What `blend` mixes in; the same shape.
         seed: Of grain and canvas: same seed and size, same picture, on every device. A touch
             that is named twice draws anew.
+        seamless: How the picture repeats; textures then repeat with it, and what looks around
+            looks into the neighbouring tiles.
 
     Returns:
         A new tensor of the same shape, clamped to [0, 1].
@@ -100,10 +107,21 @@ def apply_finish(
             continue
         before = sum(one.name == touch.name for one in touches[:index])
         generator = torch.Generator().manual_seed(_mix_seed(seed, touch.name, before))
-        _work_in_bands(
-            result, _WORKS[touch.name](touch.numbers, _Scene(size, generator, photograph))
-        )
+        scene = _Scene(size, generator, photograph, seamless)
+        work = _WORKS[touch.name](touch.numbers, scene)
+        if seamless == "none" or not work.reach:
+            _work_in_bands(result, work)
+        else:
+            result = _work_around(result, work, seamless)
     return result
+
+
+def _work_around(picture: Tensor, work: _Work, kind: Pattern) -> Tensor:
+    """Work on a picture together with what lies around it; a new tensor."""
+    around = continue_picture(picture, work.reach, kind)
+    _work_in_bands(around, work)
+    inside = slice(work.reach, -work.reach)
+    return around[..., inside, inside].contiguous()
 
 
 def _check(picture: Tensor, touches: Sequence[Touch], photograph: Tensor | None) -> None:
@@ -329,7 +347,9 @@ def _half_width(sigma: float) -> int:
 
 def _grain(numbers: tuple[float, ...], scene: _Scene) -> _Work:
     """Noise of lightness, none in black and white; grains of two sizes, as in film."""
-    coarse, fine = (Noise(cells, scene.size, scene.generator) for cells in (1024, 2048))
+    coarse, fine = (
+        Noise(cells, scene.size, scene.generator, scene.seamless) for cells in (1024, 2048)
+    )
     columns = centers(0, scene.size[1])
 
     def change(lightness: Tensor, first: int) -> Tensor:
@@ -343,7 +363,7 @@ def _grain(numbers: tuple[float, ...], scene: _Scene) -> _Work:
 def _canvas(numbers: tuple[float, ...], scene: _Scene) -> _Work:
     """Lightness times the light on a weave."""
     amount, threads = numbers
-    weave = Weave(threads, scene.size, scene.generator)
+    weave = Weave(threads, scene.size, scene.generator, scene.seamless)
 
     def change(lightness: Tensor, first: int) -> Tensor:
         light = weave.light(first, first + lightness.shape[2])

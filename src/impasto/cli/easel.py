@@ -12,14 +12,20 @@ from impasto.cli.interruption import Interrupted, Interruption
 from impasto.cli.report import Report
 from impasto.cli.start import Start
 from impasto.cli.targets import Target, mark_interrupted
+from impasto.config import Pattern
 from impasto.errors import OutputError
+from impasto.images import Picture
 from impasto.images.layers import save_layers
 from impasto.painting import PaintState, Progress
+from impasto.patterns import make_sheet, round_size
+from impasto.pyramid import fit_size, resize
 
 _PREVIEW_SECONDS = 2.0
 _CHECKPOINT_SECONDS = 60.0
 #: A large checkpoint takes seconds to write; of the whole time it may take a twentieth.
 _CHECKPOINT_SHARE = 20
+#: Long side in px to which tiles are shrunk for a sheet: it is for a look, and has nine of them.
+_SHEET_TILE = 1024
 
 
 class Easel:
@@ -77,7 +83,12 @@ class Easel:
         self._target.save(painting)
         if layers := self._target.layers:
             sheets = self._job.make_layers(painting)
-            save_layers(sheets, layers, bits=self._target.bits, settings=painting.settings)
+            save_layers(
+                sheets, layers, bits=self._target.bits, settings=painting.settings,
+                dpi=painting.picture.dpi,
+            )  # fmt: skip
+        if sheet := self._target.sheet:
+            self._attempt("the sheet", lambda: self._save_sheet(painting, sheet))
         self._interruption.worth_saving = False
         if self._target.checkpoint is not None:
             self._target.checkpoint.unlink(missing_ok=True)
@@ -118,6 +129,11 @@ class Easel:
         images.save(progress.picture(), path, settings=mark_interrupted(self._job.settings))
         self._previewed = time.monotonic()
 
+    def _save_sheet(self, painting: Painting, path: Path) -> None:
+        kind = self._job.config.seamless
+        assert kind != "none"
+        images.save(_lay_out(painting.picture, kind), path, settings=painting.settings)
+
     def _save_checkpoint(self, progress: Progress) -> None:
         if self._target.checkpoint is None:
             return
@@ -139,3 +155,16 @@ class Easel:
             self._report.note(f"{error} Painting goes on without {what}.")
             return False
         return True
+
+
+def _lay_out(tile: Picture, kind: Pattern) -> Picture:
+    side = min(max(tile.size), _SHEET_TILE)
+    size = round_size(fit_size(tile.size, side), kind)
+    pixels, alpha = (
+        None if planes is None else make_sheet(resize(planes, size, kind), kind)
+        for planes in (tile.pixels, tile.alpha)
+    )
+    assert pixels is not None
+    # A sheet that is printed shows the tiles at their own size.
+    dpi = tile.dpi and (tile.dpi[0] * size[1] / tile.size[1], tile.dpi[1] * size[0] / tile.size[0])
+    return dataclasses.replace(tile, pixels=pixels, alpha=alpha, dpi=dpi)

@@ -33,6 +33,7 @@ _GROUP_STARTS = {
     "optimizer": _OPTIMISATION,
 }
 _HUGE = 2**62  # a limit that nobody meets is not worth a word
+_WIDEST = 32  # characters of a list of values
 _FLAT = Parameter(name="*")
 
 
@@ -98,7 +99,11 @@ def _describe_range(schema: dict[str, Any]) -> str:
 
 def _name_value(schema: dict[str, Any]) -> str:
     if "enum" in schema:
-        return "|".join(schema["enum"])
+        names = "|".join(schema["enum"])
+        # A longer list would be broken within a word; the description has the names too.
+        return names if len(names) <= _WIDEST else "KIND"
+    if "examples" in schema:
+        return str(schema["examples"][0])
     if "const" in schema:
         return str(schema["const"])
     if schema["type"] == "array":
@@ -247,6 +252,14 @@ class OutputOptions:
     preview: Annotated[
         str | None,
         _in(_OUTPUT, "Picture file that is rewritten while it paints.", metavar="FILE"),
+    ] = None
+    sheet: Annotated[
+        str | None,
+        _in(
+            _OUTPUT,
+            "With --seamless: also write three by three tiles, as they repeat, for a look.",
+            metavar="FILE",
+        ),
     ] = None
     save_every: Annotated[
         int | None,

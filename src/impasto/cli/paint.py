@@ -98,6 +98,7 @@ def carry_out(commission: Commission, output: OutputOptions, running: RunningOpt
     """Paint what was commissioned, and tell about it; returns the exit code."""
     _check_inputs(commission)
     folder = commission.photo != "-" and Path(commission.photo).is_dir()
+    _check_sheet(commission, output, folder=folder)
     report = open_report(
         json_lines=running.json, quiet=running.quiet, stdout_taken=output.output == "-"
     )
@@ -180,3 +181,12 @@ def _check_inputs(commission: Commission) -> None:
         raise ConfigError("Only one picture can come from standard input.")
     if commission.start is None and "file" in parse_blend(commission.config.init):
         raise ConfigError("The start 'file' needs a picture; give one with --init-file.")
+
+
+def _check_sheet(commission: Commission, output: OutputOptions, *, folder: bool) -> None:
+    if output.sheet is None:
+        return
+    if commission.config.seamless == "none":
+        raise ConfigError("--sheet shows how a pattern repeats; paint one, with --seamless.")
+    if folder:
+        raise ConfigError("--sheet is for a single painting, not for a folder.")

@@ -8,7 +8,7 @@ import torch
 from impasto.api import Job
 from impasto.devices import Choice, choose_precision, measure_free_memory
 from impasto.memory import estimate_memory
-from impasto.pyramid import Scale, plan_painting
+from impasto.pyramid import Scale, choose_side, fit_size, plan_painting
 from impasto.version import __version__
 
 _DEVICES = {"cpu": "the CPU", "cuda": "the GPU", "mps": "the GPU"}
@@ -53,10 +53,11 @@ class Start:
 
     @property
     def notes(self) -> list[str]:
-        """Remarks about the pictures that were read."""
+        """Remarks about the pictures that were read, and about the size."""
         pictures = [self.job.photo, *self.job.styles]
         pictures += [self.job.start] if self.job.start is not None else []
-        return [f"{picture.name}: {note}" for picture in pictures for note in picture.notes]
+        notes = [f"{picture.name}: {note}" for picture in pictures for note in picture.notes]
+        return notes + self._remark_on_size()
 
     def describe(self) -> list[str]:
         """A few lines for people."""
@@ -64,6 +65,9 @@ class Start:
         arithmetic = str(self.precision).removeprefix("torch.")
         first, last = self.plan[0].size, self.plan[-1].size
         sizes = f"{last[1]}x{last[0]} px"
+        if self.job.dpi:
+            width, height = (2.54 * side / self.job.dpi for side in last[::-1])
+            sizes += f", {width:.1f}x{height:.1f} cm at {self.job.dpi:.4g} dpi,"
         if len(self.plan) > 1:
             sizes += f" in {len(self.plan)} sizes from {first[1]}x{first[0]}"
         saving = self.job.frugality
@@ -74,6 +78,17 @@ class Start:
             f"{self.job.photo.name} in the manner of {styles}: {sizes}; about"
             f" {self.memory / 2**30:.1f} GiB of memory{tiles}.",
             *(f"Note: {note}" for note in self.notes),
+        ]
+
+    def _remark_on_size(self) -> list[str]:
+        config, painted = self.job.config, self.plan[-1].size
+        photo = self.job.photo.size
+        wanted = fit_size(photo, choose_side(config, photo))
+        if wanted == painted:
+            return []
+        return [
+            f"It is painted at {painted[1]}x{painted[0]} px, not {wanted[1]}x{wanted[0]}, to repeat"
+            f" as {config.seamless}."
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -91,6 +106,7 @@ class Start:
                 {"width": scale.size[1], "height": scale.size[0], "steps": scale.steps}
                 for scale in self.plan
             ],
+            "dpi": self.job.dpi,
             "memory_bytes": self.memory,
             "free_bytes": self.free,
             "notes": self.notes,

@@ -29,6 +29,7 @@ class Target:
         quality: For JPEG and WebP.
         bits: 8 or 16.
         preview: File that is rewritten while painting.
+        sheet: File for the tiles of a pattern side by side.
         save_every: Steps between numbered files.
         layers: File for photograph, painting and masks as layers.
     """
@@ -40,6 +41,7 @@ class Target:
     preview: Path | None = None
     save_every: int | None = None
     layers: Path | None = None
+    sheet: Path | None = None
 
     @property
     def name(self) -> str:
@@ -97,15 +99,16 @@ def target_for(path: Path | None, options: OutputOptions) -> Target:
     probe = torch.zeros(1, 3, 1, 1)
     images.encode(probe, format=format, quality=options.quality, bits=bits)
     preview = None if options.preview is None else Path(options.preview)
+    sheet = None if options.sheet is None else Path(options.sheet)
     layers = None if options.layers is None else Path(options.layers)
-    for written in (path, preview):
+    for written in (path, preview, sheet):
         if written is not None:
             images.format_of(written)
             check_writable(written)
     if layers is not None:
         layered_format_of(layers)
         check_writable(layers)
-    return Target(path, format, options.quality, bits, preview, options.save_every, layers)
+    return Target(path, format, options.quality, bits, preview, options.save_every, layers, sheet)
 
 
 def _format(path: Path, options: OutputOptions) -> str:
@@ -137,7 +140,8 @@ def check_free(target: Target, options: OutputOptions, inputs: Iterable[str | No
     Raises:
         OutputError: If something would be lost.
     """
-    written = [path for path in (target.path, target.preview, target.layers) if path is not None]
+    outputs = (target.path, target.preview, target.sheet, target.layers)
+    written = [path for path in outputs if path is not None]
     for source in inputs:
         for path in written:
             if source not in (None, "-") and _is_same(Path(str(source)), path):
@@ -146,11 +150,9 @@ def check_free(target: Target, options: OutputOptions, inputs: Iterable[str | No
         raise OutputError("Each output needs a file of its own; choose another name.")
     if options.overwrite:
         return
-    if target.layers is not None and target.layers.exists() and not options.resume:
-        raise _exists(target.layers)
     if target.preview is not None and target.preview.exists() and not _carries(target.preview):
         raise _exists(target.preview)
-    if target.path is None or options.resume:
+    if options.resume:
         return
     if target.interrupted:
         raise OutputError(
@@ -158,9 +160,9 @@ def check_free(target: Target, options: OutputOptions, inputs: Iterable[str | No
             " --overwrite."
         )
     numbered = [target.numbered(1)] if target.save_every else []
-    for path in (target.path, *numbered):
-        if path.exists():
-            raise _exists(path)
+    for final in (target.path, target.layers, target.sheet, *numbered):
+        if final is not None and final.exists():
+            raise _exists(final)
 
 
 def find_state(target: Target, job: Job, *, overwrite: bool) -> PaintState | bool:

@@ -6,6 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from impasto.config import Padding, Pattern
+
 
 class Encoder(Protocol):
     """What the painting engine needs of a network."""
@@ -27,6 +29,9 @@ class Encoder(Protocol):
 
     def with_precision(self, dtype: torch.dtype) -> "Encoder":
         """The same network computing in another number format."""
+
+    def with_padding(self, padding: Padding | Pattern) -> "Encoder":
+        """The same network continuing a picture beyond its border in another way."""
 
 
 def describe_unknown_layer(name: str, network: str, layers: Iterable[str]) -> str:

@@ -6,17 +6,19 @@ convolution before it, which is exact for a frozen network.
 """
 
 import copy
+import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from impasto.config import Padding, Pooling
+from impasto.config import Padding, Pattern, Pooling
 from impasto.encoders import describe_unknown_layer, winograd
 from impasto.errors import ConfigError, ShapeError, WeightsError
+from impasto.patterns import UNIT, continue_picture, fold_border, round_size
 
 #: Convolutions in each of the five blocks, and their channels.
 BLOCKS: dict[str, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
@@ -29,6 +31,10 @@ PREPROCESSING: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
     "torchvision": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
+
+#: How a picture may be continued: at its border only, or as a pattern in every layer.
+PATTERNS: tuple[Pattern, ...] = typing.get_args(Pattern)
+PADDINGS: tuple[Padding | Pattern, ...] = (*typing.get_args(Padding), *PATTERNS)
 
 #: What a pooled activation is multiplied with so that it keeps its size. The papers do not.
 #: Measured once with Oxford's VGG-19 on photographs, as mean(max pool) / mean(other pool).
@@ -62,9 +68,10 @@ class VGG(nn.Module):
         preprocessing: `caffe` (Oxford's weights) or `torchvision`.
         pooling: `max` as trained; `average` as Gatys et al. 2016 advise; `l2`, the root of the
             mean square (Hénaff & Simoncelli 2016), which avoids aliasing.
-        padding: How the picture is continued beyond its border, at the first convolution.
-            `zero` is what the networks were trained with, and darkens the painted border;
-            `replicate` repeats the border pixels. Deeper layers always pad with zeros.
+        padding: How the picture is continued beyond its border. `zero` is what the networks
+            were trained with, and darkens the painted border; `replicate` repeats the border
+            pixels at the first convolution, while deeper layers pad with zeros. A pattern (see
+            `impasto.patterns`) goes on in every layer: the picture is one tile of it.
         pooling_gain: Multiply pooled activations so that average and L2 pooling keep the size
             that maximum pooling would give. Off: as in the papers.
 
@@ -80,17 +87,17 @@ class VGG(nn.Module):
         *,
         preprocessing: str = "torchvision",
         pooling: Pooling = "max",
-        padding: Padding = "replicate",
+        padding: Padding | Pattern = "replicate",
         pooling_gain: bool = True,
     ) -> None:
         super().__init__()
         self.layers = list_layers(architecture)
         _require(preprocessing, PREPROCESSING, "preprocessing")
         _require(pooling, POOLING_GAIN, "pooling")
-        _require(padding, ("replicate", "zero"), "padding")
+        _require(padding, PADDINGS, "padding")
         self.architecture = architecture
         self.pooling = pooling
-        self.padding = padding
+        self.padding: Padding | Pattern = padding
         self.gain = POOLING_GAIN[pooling] if pooling_gain else 1.0
         self._kernels: dict[tuple[str, bool], Tensor] = {}
         mean, std = PREPROCESSING[preprocessing]
@@ -129,6 +136,7 @@ class VGG(nn.Module):
                 f"A picture of {image.shape[-1]}x{image.shape[-2]} px is too small for "
                 f"{max(wanted, key=self.layers.index)}, which needs at least {least} px a side."
             )
+        self._check_repeats((image.shape[-2], image.shape[-1]), min(least, UNIT))
         return self._run(self._normalise(image), wanted)
 
     def stride(self, layer: str) -> int:
@@ -162,6 +170,15 @@ class VGG(nn.Module):
         }
         return other
 
+    def with_padding(self, padding: Padding | Pattern) -> "VGG":
+        """The same network continuing pictures in another way; itself if nothing changes."""
+        _require(padding, PADDINGS, "padding")
+        if padding == self.padding:
+            return self
+        other = copy.copy(self)
+        other.padding = padding
+        return other
+
     def _run(self, x: Tensor, wanted: set[str]) -> dict[str, Tensor]:
         names = [name for name in self.layers if name in wanted]
         if torch.is_grad_enabled() and x.requires_grad:
@@ -176,6 +193,14 @@ class VGG(nn.Module):
             yield step
             x = step.after
 
+    def _check_repeats(self, size: tuple[int, int], unit: int) -> None:
+        """Raise a ShapeError if poolings would cut off rows that a pattern needs."""
+        if _repeats(self.padding) and (fitting := round_size(size, self.padding, unit)) != size:
+            raise ShapeError(
+                f"A picture of {size[1]}x{size[0]} px does not repeat as {self.padding} for these"
+                f" layers; {fitting[1]}x{fitting[0]} px does."
+            )
+
     def _normalise(self, image: Tensor) -> Tensor:
         weight = self.relu1_1_weight
         x = (image - self.mean) / self.std
@@ -183,27 +208,37 @@ class VGG(nn.Module):
         # Padding follows normalisation: a zero there is the mean colour, as in training.
         return F.pad(x, (1, 1, 1, 1), "replicate") if self.padding == "replicate" else x
 
+    def _continue(self, x: Tensor, name: str) -> tuple[Tensor, int]:
+        """What a convolution sees: activations with what lies around them, and rows of zeros."""
+        if _repeats(self.padding):
+            return continue_picture(x, 1, self.padding), 0
+        return x, 0 if name == "relu1_1" and self.padding == "replicate" else 1
+
     def _convolve(self, x: Tensor, name: str) -> "_Step":
-        padding = 0 if name == "relu1_1" and self.padding == "replicate" else 1
+        seen, padding = self._continue(x, name)
+        shape = seen.shape
         weight, bias = getattr(self, f"{name}_weight"), getattr(self, f"{name}_bias")
         winograd_pays = winograd.pays(weight)
         if winograd_pays:
             kernel = self._transform_kernel(name, weight, backward=False)
-            after = F.relu_(winograd.convolve(x, kernel).add_(bias.view(1, -1, 1, 1)))
+            after = F.relu_(winograd.convolve(seen, kernel, padding).add_(bias.view(1, -1, 1, 1)))
         else:
-            after = F.relu_(F.conv2d(x, weight, bias, padding=padding))
+            after = F.relu_(F.conv2d(seen, weight, bias, padding=padding))
 
         def pull(slope: Tensor) -> Tensor:
             # In place: fetching fresh memory takes longer than the arithmetic.
             torch.ops.aten.threshold_backward.grad_input(slope, after, 0, grad_input=slope)
             if winograd_pays:
                 kernel = self._transform_kernel(name, weight, backward=True)
-                return winograd.convolve(slope, kernel)
-            pulled: Tensor = torch.ops.aten.convolution_backward(
-                slope, x, weight, None, (1, 1), (padding, padding), (1, 1), False, (0, 0), 1,
-                (True, False, False),
-            )[0]  # fmt: skip
-            return pulled
+                pulled = winograd.convolve(slope, kernel, 2 - padding)
+            else:
+                # Only its shape is asked for. What was seen is not kept: `x` is, as it is.
+                blank = x if x.shape == shape else _make_blank(shape, slope)
+                pulled = torch.ops.aten.convolution_backward(
+                    slope, blank, weight, None, (1, 1), (padding, padding), (1, 1), False, (0, 0),
+                    1, (True, False, False),
+                )[0]  # fmt: skip
+            return fold_border(pulled, 1, self.padding) if _repeats(self.padding) else pulled
 
         return _Step(name, after, pull)
 
@@ -281,6 +316,16 @@ class _Trunk(torch.autograd.Function):
             if slope is not None:
                 slope = step.pull(slope)
         return slope, None, None
+
+
+def _repeats(padding: Padding | Pattern) -> TypeGuard[Pattern]:
+    return padding in PATTERNS
+
+
+def _make_blank(shape: torch.Size, like: Tensor) -> Tensor:
+    """A tensor that holds anything."""
+    layout = torch.channels_last
+    return torch.empty(shape, dtype=like.dtype, device=like.device, memory_format=layout)
 
 
 def _spread(slope: Tensor, before: Tensor) -> Tensor:

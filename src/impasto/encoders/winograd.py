@@ -72,23 +72,24 @@ def transform_kernel(weight: Tensor) -> Tensor:
     return points.reshape(36, inputs, outputs).contiguous()
 
 
-def convolve(x: Tensor, kernel: Tensor) -> Tensor:
-    """Convolve with zero padding of 1 px, as `F.conv2d(x, weight, padding=1)`.
+def convolve(x: Tensor, kernel: Tensor, padding: int = 1) -> Tensor:
+    """Convolve as `F.conv2d(x, weight, padding=padding)`.
 
     Args:
         x: Shape (B, C_in, H, W), float32; fastest with channels last in memory.
         kernel: What `transform_kernel` gave.
+        padding: Zeros on each side, 0 to 2 px.
 
     Returns:
-        Shape (B, C_out, H, W), channels last in memory.
+        Shape (B, C_out, H + 2 padding - 2, W + 2 padding - 2), channels last in memory.
     """
-    pictures = [_convolve_one(one, kernel) for one in torch.split(x, 1)]
+    pictures = [_convolve_one(one, kernel, padding) for one in torch.split(x, 1)]
     return pictures[0] if len(pictures) == 1 else torch.cat(pictures)
 
 
-def _convolve_one(x: Tensor, kernel: Tensor) -> Tensor:
+def _convolve_one(x: Tensor, kernel: Tensor, padding: int) -> Tensor:
     inputs, outputs = kernel.shape[1:]
-    height, width = x.shape[-2:]
+    height, width = (side + 2 * padding - 2 for side in x.shape[-2:])
     rows, columns = -(-height // 4), -(-width // 4)
     pixels = x[0].permute(1, 2, 0).contiguous()  # (H, W, C); no copy if channels lie last
     result = x.new_empty((4 * rows, 4 * columns, outputs))
@@ -97,20 +98,20 @@ def _convolve_one(x: Tensor, kernel: Tensor) -> Tensor:
     padded = x.new_zeros((4 * band + 2, 4 * columns + 2, inputs))
     for first in range(0, rows, band):
         last = min(first + band, rows)
-        _fill(padded, pixels, 4 * first - 1)
+        _fill(padded, pixels, 4 * first - padding, padding)
         made = _filter(_cut_patches(padded, last - first, columns), kernel, scratch)
         place = result[4 * first : 4 * last].view(last - first, 4, columns, 4, outputs)
         place.copy_(made.permute(2, 0, 3, 1, 4))
     return result[:height, :width].permute(2, 0, 1).unsqueeze(0)
 
 
-def _fill(padded: Tensor, pixels: Tensor, top: int) -> None:
+def _fill(padded: Tensor, pixels: Tensor, top: int, left: int) -> None:
     """Copy rows of a picture, from row `top` on, between columns of zeros; zeros beyond it."""
     height, width, _ = pixels.shape
     first, last = max(0, top), min(height, top + padded.shape[0])
     padded[: first - top].zero_()
     padded[last - top :].zero_()
-    padded[first - top : last - top, 1 : width + 1].copy_(pixels[first:last])
+    padded[first - top : last - top, left : left + width].copy_(pixels[first:last])
 
 
 def _choose_band(rows: int, columns: int, channels: int) -> int:
