@@ -6,6 +6,7 @@ import typing
 
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -21,6 +22,7 @@ from impasto.pyramid import (
     plan_painting,
     plan_scales,
     resize,
+    resize_mask,
     trim_border,
 )
 
@@ -252,6 +254,35 @@ def test_a_pattern_is_resized_with_its_neighbours(kind: Pattern, size: tuple[int
     middle = [slice(side, 2 * side) for side in size]
     torch.testing.assert_close(sheet[..., *middle], make_sheet(found, kind)[..., *middle])
     assert not torch.allclose(found, resize(tile, size), atol=1e-3) or size == (32, 64)
+
+
+def measure_grid(image: Tensor, period: int) -> float:
+    """Mean step between neighbours at the steepest phase of a period, over that at all of them."""
+    ratios = []
+    for dim in (-2, -1):
+        steps = image.diff(dim=dim).abs().mean(dim=[0, 1, -3 - dim])
+        phases = [float(steps[phase::period].mean()) for phase in range(period)]
+        ratios.append(max(phases) * period / sum(phases))
+    return max(ratios)
+
+
+def test_a_picture_enlarged_from_scale_to_scale_shows_no_grid() -> None:
+    noise = torch.rand((1, 3, 96, 96), generator=torch.Generator().manual_seed(0))
+    picture = bicubic = F.avg_pool2d(F.avg_pool2d(noise, 3, 1), 3, 1)
+    for _ in range(2):
+        size = (2 * picture.shape[-2], 2 * picture.shape[-1])
+        picture, bicubic = resize(picture, size), resize_mask(bicubic, size)
+    assert measure_grid(bicubic[..., 32:-32, 32:-32], 4) > 1.12, "what there is to see"
+    assert measure_grid(picture[..., 32:-32, 32:-32], 4) < 1.05
+
+
+def test_a_mask_does_not_ring_where_it_is_empty() -> None:
+    mask = torch.zeros(1, 1, 20, 20)
+    mask[..., :9] = 1
+    found = resize_mask(mask, (70, 90))
+    assert found.shape == (1, 1, 70, 90)
+    assert float(found[..., 46:].max()) == 0
+    assert resize_mask(mask, (20, 20)) is mask
 
 
 def test_a_mirrored_picture_is_resized_as_any_other() -> None:

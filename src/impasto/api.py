@@ -33,7 +33,7 @@ from impasto.objective import check_layers
 from impasto.painting import PaintState, Progress
 from impasto.painting import paint as run_engine
 from impasto.patterns import make_seamless, soften_border
-from impasto.pyramid import SMALLEST_SIDE, choose_dpi, plan_painting, resize
+from impasto.pyramid import SMALLEST_SIDE, choose_dpi, plan_painting, resize, resize_mask
 from impasto.regions import Guidance, pair_labels, pair_masks
 from impasto.version import __version__
 
@@ -214,7 +214,7 @@ class Job:
         pixels = resize(progress.picture().cpu(), size, self.config.seamless)
         alpha = self.photo.alpha
         if alpha is not None:
-            alpha = soften_border(resize(alpha, size), self.config.seamless)
+            alpha = soften_border(resize_mask(alpha, size), self.config.seamless)
         dpi = (self.dpi, self.dpi) if self.dpi else self.photo.dpi
         picture = replace(self.photo, pixels=pixels, alpha=alpha, dpi=dpi)
         return Painting(picture, self.settings, progress.loss, progress.terms, progress.seconds)
@@ -224,7 +224,7 @@ class Job:
         size, kind = painting.picture.size, self.config.seamless
 
         def fit(picture: Picture) -> Picture:
-            alpha = None if picture.alpha is None else resize(picture.alpha, size)
+            alpha = None if picture.alpha is None else resize_mask(picture.alpha, size)
             return replace(picture, pixels=resize(picture.pixels, size), alpha=alpha)
 
         pixels = make_seamless(resize(self.photo.pixels, size), kind)
@@ -236,7 +236,8 @@ class Job:
         named = [(f"mask {n}", mask) for n, mask in enumerate(placement.masks, 1)]
         named += [("strength", placement.strength_map)] if placement.strength_map else []
         layers += [
-            Layer(name, soften_border(resize(_read_mask(mask), size), kind)) for name, mask in named
+            Layer(name, soften_border(resize_mask(_read_mask(mask), size), kind))
+            for name, mask in named
         ]
         if isinstance(placement.labels, Picture):
             layers.append(Layer("labels", fit(placement.labels), visible=False))

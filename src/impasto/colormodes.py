@@ -17,7 +17,7 @@ from torch import Tensor
 
 from impasto.color import delinearize, match_colors, oklab_to_rgb, rgb_to_oklab, take_colors
 from impasto.errors import ShapeError
-from impasto.pyramid import resize
+from impasto.pyramid import resize, resize_mask
 
 #: Rows worked on at a time: the steps between take many times the memory of a picture.
 _ROWS = 256
@@ -208,7 +208,7 @@ def mix_by_mask(painting: Tensor, recolored: Tensor, mask: Tensor) -> Tensor:
     """
     if mask.ndim != 4 or mask.shape[:2] != (1, 1):
         raise ShapeError(f"A mask has shape (1, 1, H, W), not {tuple(mask.shape)}.")
-    share = resize(mask.to(painting), (painting.shape[-2], painting.shape[-1]))
+    share = resize_mask(mask.to(painting), (painting.shape[-2], painting.shape[-1]))
 
     def mix(paint: Tensor, new: Tensor, share: Tensor) -> Tensor:
         mixed = oklab_to_rgb(torch.lerp(rgb_to_oklab(paint), rgb_to_oklab(new), share))

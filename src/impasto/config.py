@@ -201,8 +201,8 @@ class PaintConfig(BaseModel):
     # The network.
     backbone: str = Field("vgg19", description="Network that looks at the pictures.")
     pooling: Pooling = Field(
-        "average",
-        description="How it shrinks: average (smooth strokes), max (as trained, more grain), l2.",
+        "max",
+        description="How it shrinks: max (as trained: surer forms), average (softer), l2.",
     )
     pooling_gain: bool = Field(
         True,

@@ -11,7 +11,7 @@ from impasto.config import PaintConfig
 from impasto.encoders import Encoder, describe_unknown_layer
 from impasto.errors import ConfigError
 from impasto.losses import LOSS_FORMS, squared_difference, sum_squares, total_variation
-from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize
+from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize, resize_mask
 from impasto.regions import Guidance, Region, ScaledGuidance, StylePart, pair_masks
 from impasto.solvers import Evaluation
 from impasto.statistics import Moments, blend_moments, collect_moments
@@ -265,7 +265,7 @@ def measure_styles(
 def _scale_mask(part: StylePart, picture: Tensor) -> Tensor | None:
     if part.mask is None:
         return None
-    mask = resize(part.mask.to(picture), (picture.shape[-2], picture.shape[-1]))
+    mask = resize_mask(part.mask.to(picture), (picture.shape[-2], picture.shape[-1]))
     if float(mask.mean()) < 1e-4:
         raise ConfigError(f"The mask of style {part.style + 1} leaves nothing of it.")
     return mask

@@ -4,6 +4,7 @@ import bisect
 import math
 from typing import NamedTuple
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -13,6 +14,9 @@ from impasto.lengths import fit_length
 from impasto.patterns import cut_window, round_size, wraps
 
 Size = tuple[int, int]
+
+#: Of the kernel that enlarges, to each side.
+_LOBES = 4
 
 #: Short side in px that leaves one position in the fifth block of a VGG.
 SMALLEST_SIDE = 16
@@ -60,7 +64,11 @@ def plan_scales(long_side: int, smallest: int, ratio: float = math.sqrt(2)) -> l
 
 
 def resize(image: Tensor, size: Size, seamless: Seamless = "none") -> Tensor:
-    """Resample to (H, W): bicubic, with antialiasing where it shrinks, clamped to [0, 1].
+    """Resample a picture to (H, W), clamped to [0, 1].
+
+    Bicubic with antialiasing where it shrinks. Where it grows, Lanczos with four lobes: bicubic
+    steps from pixel to pixel are uneven, and a picture that is enlarged from scale to scale would
+    show them as a grid.
 
     Args:
         image: Shape (B, C, H, W), values in [0, 1].
@@ -75,11 +83,25 @@ def resize(image: Tensor, size: Size, seamless: Seamless = "none") -> Tensor:
     return resample(image, size, seamless).clamp_(0, 1)
 
 
+def resize_mask(mask: Tensor, size: Size) -> Tensor:
+    """Resample a mask to (H, W), clamped to [0, 1]; nothing rings into its empty places.
+
+    Args:
+        mask: Shape (B, C, H, W), values in [0, 1].
+        size: New (H, W).
+    """
+    if tuple(mask.shape[-2:]) == tuple(size):
+        return mask
+    return _interpolate(mask, size).clamp_(0, 1)
+
+
 def resample(image: Tensor, size: Size, seamless: Seamless = "none") -> Tensor:
     """The same for planes of any values; not clamped, and always a new tensor."""
     height, width = image.shape[-2:]
     if not wraps(seamless):
-        return F.interpolate(image, size, mode="bicubic", align_corners=False, antialias=True)
+        if size[0] < height or size[1] < width:
+            return _interpolate(image, size)
+        return _enlarge(_enlarge(image, size[0], -2), size[1], -1)
     top, new_top = _border(height, size[0])
     left, new_left = _border(width, size[1])
     window = cut_window(image, (-top, height + top), (-left, width + left), seamless)
@@ -165,14 +187,36 @@ def cover(image: Tensor, size: Size) -> Tensor:
     return resize(image, scaled)[..., top : top + size[0], left : left + size[1]]
 
 
+def _interpolate(planes: Tensor, size: Size) -> Tensor:
+    return F.interpolate(planes, size, mode="bicubic", align_corners=False, antialias=True)
+
+
+def _enlarge(planes: Tensor, side: int, dim: int) -> Tensor:
+    """Resample one dimension by Lanczos' kernel; always a new tensor."""
+    count = planes.shape[dim]
+    if side == count:
+        return planes.clone()
+    places = (torch.arange(side, dtype=torch.float64) + 0.5) * (count / side) - 0.5
+    near = places.floor().long()[:, None] + torch.arange(1 - _LOBES, 1 + _LOBES)
+    away = places[:, None] - near
+    weights = torch.sinc(away) * torch.sinc(away / _LOBES)
+    weights /= weights.sum(1, keepdim=True)
+    weights, near = weights.to(planes), near.clamp_(0, count - 1).to(planes.device)
+    shape = (side, 1) if dim == -2 else (side,)
+    result = planes.new_zeros((*planes.shape[:dim], side, *planes.shape[dim:][1:]))
+    for tap in range(2 * _LOBES):
+        result.addcmul_(planes.index_select(dim, near[:, tap]), weights[:, tap].view(shape))
+    return result
+
+
 def _border(side: int, new: int) -> Size:
     """How far a picture is continued before it is resampled from `side` to `new` px.
 
     Returns:
-        As far as the bicubic kernel sees or further, in px before and after: both whole numbers.
+        As far as the kernel sees or further, in px before and after: both whole numbers.
     """
     common = math.gcd(side, new)
-    seen = 2 * max(1.0, side / new) + 1
+    seen = max(_LOBES, 2 * side / new) + 1
     steps = math.ceil(seen * common / side)
     return steps * side // common, steps * new // common
 

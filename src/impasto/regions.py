@@ -17,7 +17,7 @@ from torch import Tensor
 from impasto.config import Seamless
 from impasto.errors import ConfigError, ShapeError
 from impasto.patterns import soften_border
-from impasto.pyramid import Size, resize
+from impasto.pyramid import Size, resize_mask
 
 #: Colours of a label picture that cover less than this share of it are edges, not labels.
 _LEAST_LABEL = 0.005
@@ -221,4 +221,4 @@ def split_labels(picture: Tensor, colors: Tensor) -> list[Tensor]:
 def _fit(mask: Tensor, size: Size, device: torch.device) -> Tensor:
     if mask.ndim != 4 or mask.shape[:2] != (1, 1):
         raise ShapeError(f"A mask has shape (1, 1, H, W), not {tuple(mask.shape)}.")
-    return resize(mask.to(device, torch.float32), size)
+    return resize_mask(mask.to(device, torch.float32), size)
