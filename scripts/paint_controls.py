@@ -82,10 +82,56 @@ def patterns() -> Sheet:
     return sheet
 
 
+def scales() -> Sheet:
+    """Large shapes and colours of one style, brushwork of another."""
+    photo = Image.fromarray(skimage.data.coffee())
+    pair = ["stained-glass", "pointillist"]
+    return {
+        "stained-glass": paint(photo, pair[:1], Placement()),
+        "pointillist": paint(photo, pair[1:], Placement()),
+        "both, mixed": paint(photo, pair, Placement()),
+        "shapes of one, brushwork of the other": paint(
+            photo, pair, Placement(), style_scales=("coarse", "fine")
+        ),
+    }
+
+
+def copies() -> Sheet:
+    """Strokes that all run one way, and the same in every direction."""
+    photo = Image.fromarray(skimage.data.chelsea())
+    return {
+        "linocut": paint(photo, ["linocut"], Placement()),
+        "mirror": paint(photo, ["linocut"], Placement(), style_augment=("mirror",)),
+        "mirror,rotate": paint(photo, ["linocut"], Placement(), style_augment=("mirror", "rotate")),
+    }
+
+
+def family() -> Sheet:
+    """A set without and with a family, founded by its first picture."""
+    photos = {
+        "astronaut": skimage.data.astronaut(),
+        "cat": skimage.data.chelsea(),
+        "coffee": skimage.data.coffee(),
+    }
+    painter, kin = impasto.Painter(), None
+    sheet: Sheet = {}
+    config = impasto.PaintConfig(size=SIZE)
+    for name, pixels in photos.items():
+        job = painter.prepare(Image.fromarray(pixels), ["marbling"], config)
+        kin = kin or job.found_family("family.json")
+        for title, one in ((name, job), (f"{name}, family", job.join(kin))):
+            *_, last = one.run()
+            sheet[title] = one.collect(last).to_pil()
+    return sheet
+
+
 SHEETS: dict[str, Callable[[], Sheet]] = {
     "masks": masks,
     "strength": strength,
     "patterns": patterns,
+    "scales": scales,
+    "copies": copies,
+    "family": family,
 }
 
 

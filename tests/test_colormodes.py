@@ -299,11 +299,11 @@ def test_a_sample_tells_of_a_large_picture(
     painting: Tensor, photo: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = match_histogram(painting, [photo])
-    monkeypatch.setattr(colormodes._sample, "__defaults__", (2000,))
+    monkeypatch.setattr(colormodes.sample_colors, "__defaults__", (2000,))
     part = match_histogram(painting, [photo])
     assert not torch.equal(part, whole)
     assert (part - whole).abs().mean() < 0.02
-    sample = colormodes._sample(photo, 0)
+    sample = colormodes.sample_colors(photo, 0)
     assert sample.shape == (3, 2000)
     torch.testing.assert_close(sample.mean(1), photo.mean((0, 2, 3)), rtol=0, atol=0.02)
 

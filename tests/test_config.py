@@ -34,7 +34,10 @@ CONFIGS = st.builds(
     dpi=st.none() | st.floats(72, 600),
     preset=st.sampled_from(typing.get_args(Preset)),
     strength=st.floats(0.05, 20),
-    stroke_size=st.floats(0.1, 8),
+    stroke_size=st.floats(0.1, 8) | st.lists(st.floats(0.1, 8), min_size=2).map(tuple),
+    family_pull=st.floats(0, 1),
+    style_scales=st.none() | st.lists(st.sampled_from(["all", "coarse", "fine"])).map(tuple),
+    style_augment=st.none() | st.lists(st.sampled_from(["mirror", "rotate", "tile"])).map(tuple),
     keep_colors=st.booleans(),
     seamless=st.sampled_from(typing.get_args(Seamless)),
     seed=st.integers(0, 2**63 - 1),
@@ -62,6 +65,8 @@ INVALID: list[tuple[str, object]] = [
     ("dpi", float("nan")), ("dpi", "fine"),
     ("preset", "finest"), ("strength", 0), ("strength", 21), ("strength", float("nan")),
     ("stroke_size", 0.05), ("stroke_size", 9), ("stroke_size", float("inf")),
+    ("stroke_size", (1, 9)), ("stroke_size", "broad"), ("style_scales", ("large",)),
+    ("style_augment", ("shear",)), ("family_pull", 1.1),
     ("keep_colors", "perhaps"), ("seamless", "tiled"), ("seamless", True), ("seed", -1),
     ("seed", 2**63), ("seed", 0.5),
     ("loss", "gram"), ("content_weight", -1), ("content_weight", float("inf")),
@@ -146,6 +151,17 @@ def test_only_what_was_changed_is_written_down() -> None:
     assert PaintConfig(size=300, steps=(5,)).to_dict() == {"size": 300, "steps": [5]}
 
 
+def test_one_size_of_strokes_is_written_as_a_number() -> None:
+    """As older files have it, and as a list of one on the command line means it."""
+    for said in (0.5, "0.5", (0.5,), ["0.5"]):
+        assert PaintConfig(stroke_size=said).to_dict() == {"stroke_size": 0.5}
+    several = PaintConfig(stroke_size=["0.5", "2"])
+    assert several.to_dict() == {"stroke_size": [0.5, 2.0]}
+    assert several.list_stroke_sizes(2) == (0.5, 2.0)
+    assert PaintConfig(stroke_size=2).list_stroke_sizes(3) == (2.0,) * 3
+    assert PaintConfig().list_style_scales(2) == ("all", "all")
+
+
 def test_settings_cannot_be_changed() -> None:
     config = PaintConfig()
     with pytest.raises(ValidationError, match="frozen"):
@@ -159,7 +175,8 @@ def test_settings_cannot_be_changed() -> None:
 def test_a_resolved_configuration_leaves_nothing_open(loss: str, optimizer: str) -> None:
     resolved = PaintConfig(loss=loss, optimizer=optimizer).resolve()
     left_open = {name for name, value in resolved if value is None}
-    usual = {"dpi", "style_shares", "scales", "steps", "detail_steps"}
+    usual = {"dpi", "style_shares", "style_scales", "style_augment", "scales", "steps"}
+    usual |= {"detail_steps"}
     assert left_open == usual | ({"learning_rate"} if optimizer != "adam" else set())
     defaults = LOSS_DEFAULTS[loss]
     assert resolved.style_layers == defaults.style_layers

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from impasto.api import Job, Painter, Painting, Placement, paint
     from impasto.config import PaintConfig
     from impasto.errors import ImpastoError
+    from impasto.families import Family
     from impasto.images import Picture
     from impasto.painting import PaintState, Progress
 
 __all__ = [
+    "Family",
     "ImpastoError",
     "Job",
     "PaintConfig",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Family": "impasto.families",
     "ImpastoError": "impasto.errors",
     "Job": "impasto.api",
     "PaintConfig": "impasto.config",

@@ -25,6 +25,7 @@ from impasto.config import PaintConfig, parse_blend
 from impasto.devices import Choice, choose_device, choose_precision, measure_free_memory
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImageError, MemoryBudgetError
+from impasto.families import Family, Strokes
 from impasto.finishing import check_libraries, parse_finish
 from impasto.images import Picture, Source
 from impasto.images.layers import Layer
@@ -32,8 +33,16 @@ from impasto.memory import Frugality, choose_frugality, estimate_memory, suggest
 from impasto.objective import check_layers
 from impasto.painting import PaintState, Progress
 from impasto.painting import paint as run_engine
+from impasto.palettes import Palette, blend_palettes, measure_palette
 from impasto.patterns import make_seamless, soften_border
-from impasto.pyramid import SMALLEST_SIDE, choose_dpi, plan_painting, resize, resize_mask
+from impasto.pyramid import (
+    SMALLEST_SIDE,
+    choose_dpi,
+    plan_painting,
+    resize,
+    resize_mask,
+    trim_border,
+)
 from impasto.regions import Guidance, pair_labels, pair_masks
 from impasto.version import __version__
 
@@ -48,6 +57,7 @@ class Painting:
         loss: The last value of the objective.
         terms: Its weighted parts.
         seconds: Time that painting took.
+        palettes: Its colours before and after they were drawn toward a family's, if it has one.
     """
 
     picture: Picture
@@ -55,6 +65,7 @@ class Painting:
     loss: float
     terms: dict[str, float]
     seconds: float
+    palettes: tuple[Palette, Palette] | None = None
 
     def save(
         self,
@@ -160,6 +171,7 @@ class Job:
         painter: Who paints it.
         frugality: How memory is saved; None if it need not be.
         placement: Masks, loaded; None without any.
+        palette: Of the family that it belongs to.
     """
 
     photo: Picture
@@ -169,6 +181,50 @@ class Job:
     painter: "Painter"
     frugality: Frugality | None = None
     placement: Placement | None = None
+    palette: Palette | None = None
+
+    @property
+    def side(self) -> int:
+        """Long side of the painting in px."""
+        return max(plan_painting(self.config, self.photo.size)[-1].size)
+
+    def join(self, family: Family) -> "Job":
+        """The same painting as one of a family: with its palette, and its size of strokes.
+
+        Raises:
+            ConfigError: If the family has other styles.
+            ImageError: If strokes of the family's size do not suit it.
+        """
+        family.check_styles([identify(style) for style in self.styles])
+        config = family.scale_strokes(self.config, self.side, self.photo.name)
+        return replace(self, config=config, palette=family.palette)
+
+    def found_family(
+        self, name: str, *, strokes: Strokes = "share", palette: Palette | None = None
+    ) -> Family:
+        """A new family of paintings like this one.
+
+        Args:
+            name: Of its file.
+            strokes: How the size of strokes is measured; see `Family`.
+            palette: What colours are drawn toward; by default the styles', by their shares.
+        """
+        styles = tuple(identify(style) for style in self.styles)
+        if palette is None:
+            trim, shares = self.config.trim_style, self.config.style_shares
+            seen = [measure_palette(trim_border(_flatten(x), trim)) for x in self.styles]
+            palette = blend_palettes(seen, self._weigh_colors(shares or (1.0,) * len(seen)))
+        # As later runs will read it, so that the first painting is no exception.
+        palette = Palette.from_dict(palette.to_dict())
+        return Family(name, styles, self.config.to_dict(), strokes, self.side, palette)
+
+    def _weigh_colors(self, shares: Sequence[float]) -> Sequence[float]:
+        """What each style says about colours: brushwork says nothing if shapes say something."""
+        scales = self.config.list_style_scales(len(self.styles))
+        spoken = [
+            0.0 if scale == "fine" else share for scale, share in zip(scales, shares, strict=True)
+        ]
+        return spoken if sum(spoken) > 0 else shares
 
     @property
     def fingerprint(self) -> str:
@@ -193,6 +249,7 @@ class Job:
             state=state,
             frugality=self.frugality,
             guidance=self.guidance,
+            palette=self.palette,
         )
 
     @property
@@ -217,7 +274,10 @@ class Job:
             alpha = soften_border(resize_mask(alpha, size), self.config.seamless)
         dpi = (self.dpi, self.dpi) if self.dpi else self.photo.dpi
         picture = replace(self.photo, pixels=pixels, alpha=alpha, dpi=dpi)
-        return Painting(picture, self.settings, progress.loss, progress.terms, progress.seconds)
+        palettes = progress.palettes() if progress.palettes else None
+        return Painting(
+            picture, self.settings, progress.loss, progress.terms, progress.seconds, palettes
+        )
 
     def make_layers(self, painting: Painting) -> list[Layer]:
         """Photograph, painting and masks, bottom to top, for `impasto.images.layers`."""
@@ -253,6 +313,8 @@ class Job:
             described["start"] = identify(self.start)
         if self.placement is not None:
             described["placement"] = self.placement.describe()
+        if self.palette is not None:
+            described["palette"] = self.palette.to_dict()
         if self.painter.custom_weights:
             described["weights"] = self.painter.custom_weights.name
             described["weights_sha256"] = self.painter.custom_digest
@@ -464,6 +526,8 @@ def _check_job(job: Job) -> None:
         raise ConfigError("The start 'file' needs a picture; give one, with --init-file.")
     _ = job.guidance  # raises what is wrong with masks
     check_libraries(parse_finish(job.config.finish))
+    job.config.list_stroke_sizes(len(job.styles))
+    job.config.list_style_scales(len(job.styles))
     shares = job.config.style_shares
     if shares is not None and len(shares) != len(job.styles):
         raise ConfigError(f"{len(shares)} style shares for {len(job.styles)} styles.")

@@ -124,7 +124,9 @@ def grey_like(style: Tensor, photograph: Tensor) -> Tensor:
     Returns:
         Shape (1, 3, H, W), three equal channels, values in [0, 1].
     """
-    found, wanted = (rgb_to_oklab(_sample(x, 0)[None, :, None])[0, 0] for x in (style, photograph))
+    found, wanted = (
+        rgb_to_oklab(sample_colors(x, 0)[None, :, None])[0, 0] for x in (style, photograph)
+    )
     # A picture of one tone has no contrast to match: what varies there is noise.
     gain = (wanted.std(correction=0) / found.std(correction=0).clamp(min=0.01)).item()
     mean, wanted_mean = found.mean().item(), wanted.mean().item()
@@ -133,7 +135,7 @@ def grey_like(style: Tensor, photograph: Tensor) -> Tensor:
         lightness = (rgb_to_oklab(rows)[:, :1] - mean) * gain + wanted_mean
         return delinearize(lightness.clamp(0, 1) ** 3).clamp(0, 1).expand_as(rows)
 
-    return _work_in_bands(recolor, style)
+    return work_in_bands(recolor, style)
 
 
 def match_histogram(image: Tensor, references: Sequence[Tensor], seed: int = 0) -> Tensor:
@@ -160,7 +162,9 @@ def match_histogram(image: Tensor, references: Sequence[Tensor], seed: int = 0) 
     """
     # Not every version of PyTorch can look up places in a cube on Metal.
     device = torch.device("cpu") if image.device.type == "mps" else image.device
-    transfer = _learn_transfer(_sample(image, seed), _sample_all(references, seed), seed).to(device)
+    transfer = _learn_transfer(sample_colors(image, seed), _sample_all(references, seed), seed).to(
+        device
+    )
     blur = _learn_blur(image).to(device)
     heights = torch.arange(image.shape[2]).view(1, 1, -1, 1)
 
@@ -172,7 +176,7 @@ def match_histogram(image: Tensor, references: Sequence[Tensor], seed: int = 0) 
         allowed = _DETAIL_GAIN * _length(rows - calm) / _length(detail).clamp(min=1e-9)
         return (result + detail * allowed.clamp(max=1)).clamp(0, 1)
 
-    return _work_in_bands(recolor, image, heights)
+    return work_in_bands(recolor, image, heights)
 
 
 def take_palette(photograph: Tensor, styles: Sequence[Tensor], seed: int = 0) -> Tensor:
@@ -214,7 +218,7 @@ def mix_by_mask(painting: Tensor, recolored: Tensor, mask: Tensor) -> Tensor:
         mixed = oklab_to_rgb(torch.lerp(rgb_to_oklab(paint), rgb_to_oklab(new), share))
         return torch.where(share <= 0, paint, torch.where(share >= 1, new, mixed))
 
-    return _work_in_bands(mix, painting, recolored, share)
+    return work_in_bands(mix, painting, recolored, share)
 
 
 def measure_color_error(painting: Tensor, photograph: Tensor) -> ColorError:
@@ -263,7 +267,9 @@ def histogram_distance(one: Tensor, other: Tensor) -> float:
     levels = torch.linspace(0, 1, 1024).expand(64, -1)
     quantiles = []
     for image in (one, other):
-        colors = directions @ rgb_to_oklab(_sample(image, 0)[None, :, None])[0, :, 0]  # (64, N)
+        colors = (
+            directions @ rgb_to_oklab(sample_colors(image, 0)[None, :, None])[0, :, 0]
+        )  # (64, N)
         quantiles.append(_read(_sort(colors), levels * (colors.shape[1] - 1)))
     return float((quantiles[0] - quantiles[1]).abs().mean())
 
@@ -384,8 +390,8 @@ def _blur_rows(rows: Tensor, blur: Tensor, heights: Tensor, height: int) -> Tens
     return calm
 
 
-def _sample(image: Tensor, seed: int, limit: int = _SAMPLE) -> Tensor:
-    """Colours of a picture as (3, N) on the CPU: all, or one from each of `limit` equal parts."""
+def sample_colors(image: Tensor, seed: int, limit: int = _SAMPLE) -> Tensor:
+    """Colours of a picture as (C, N) on the CPU: all, or one from each of `limit` equal parts."""
     height, width = image.shape[-2:]
     count = height * width
     if count <= limit:
@@ -400,7 +406,7 @@ def _sample(image: Tensor, seed: int, limit: int = _SAMPLE) -> Tensor:
 def _sample_all(images: Sequence[Tensor], seed: int) -> Tensor:
     if not images:
         raise ShapeError("There is no picture to take colours from; give at least one.")
-    samples = [_sample(image, seed, _SAMPLE // len(images)) for image in images]
+    samples = [sample_colors(image, seed, _SAMPLE // len(images)) for image in images]
     # Small pictures count as much as large ones: their colours are repeated.
     most = max(colors.shape[1] for colors in samples)
     return torch.cat([x.repeat(1, -(-most // x.shape[1]))[:, :most] for x in samples], dim=1)
@@ -415,7 +421,7 @@ def _split_rows(*images: Tensor) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(torch.split(image, _ROWS, dim=2) for image in images), strict=True)
 
 
-def _work_in_bands(work: Callable[..., Tensor], *images: Tensor) -> Tensor:
+def work_in_bands(work: Callable[..., Tensor], *images: Tensor) -> Tensor:
     """Do something to pictures of one size that looks at one place at a time."""
     result = torch.empty_like(images[0])
     for *rows, place in _split_rows(*images, result):

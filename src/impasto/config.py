@@ -6,7 +6,7 @@ node can read it without the seconds that importing PyTorch takes.
 
 import dataclasses
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,8 @@ from impasto.errors import ConfigError
 from impasto.finishing import TOUCHES, parse_finish
 from impasto.lengths import LENGTH, USUAL_DPI, parse_length
 
+_T = TypeVar("_T")
+
 Preset = Literal["draft", "standard", "fine"]
 Loss = Literal["impasto", "gatys", "johnson", "tutorial"]
 Optimizer = Literal["lbfgs", "adam", "sgd"]
@@ -30,11 +32,14 @@ Pattern = Literal["straight", "half-drop", "half-brick", "mirror"]
 Seamless = Literal["none", Pattern]
 Precision = Literal["auto", "float32", "bfloat16"]
 Colors = Literal["style", "photo", "luminance", "linear", "histogram", "palette"]
+StyleScale = Literal["all", "coarse", "fine"]
+Augmentation = Literal["mirror", "rotate", "tile"]
 
 #: Long side of a painting in px.
 _SMALLEST, _LARGEST = 16, 32768
 Pixels = Annotated[int, Field(ge=_SMALLEST, le=_LARGEST)]
 Length = Annotated[str, Field(pattern=LENGTH, examples=["40cm"])]
+StrokeSize = Annotated[float, Field(ge=0.1, le=8)]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -134,10 +139,10 @@ class PaintConfig(BaseModel):
         description="How far to leave the photograph: 0.3 keeps nearly every detail, 1 is"
         " balanced, 3 lets the painting take over.",
     )
-    stroke_size: Annotated[float, Field(ge=0.1, le=8)] = Field(
+    stroke_size: StrokeSize | tuple[StrokeSize, ...] = Field(
         1.0,
         description="Size of the strokes: 0.5 fine, 1 as in the painting hung at the same size,"
-        " 2 broad.",
+        " 2 broad; one number for all styles, or one for each.",
     )
     keep_colors: bool = Field(
         False, description="Keep the photograph's colours; the same as --colors photo."
@@ -148,6 +153,11 @@ class PaintConfig(BaseModel):
         " painted lightness), luminance (painted in grey, then the photograph's), linear (softer"
         " than photo), histogram (the result gets the photograph's palette), palette (the"
         " photograph in the style's colours; nothing is painted).",
+    )
+    family_pull: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5,
+        description="With --family: how far the finished colours are drawn toward the family's,"
+        " 0 not at all, 1 as far as they may be.",
     )
     finish: str = Field(
         "",
@@ -191,6 +201,16 @@ class PaintConfig(BaseModel):
     )
     style_shares: tuple[Weight, ...] | None = Field(
         None, description="Share of each style picture; equal if left out."
+    )
+    style_scales: tuple[StyleScale, ...] | None = Field(
+        None,
+        description="What is taken from each style: coarse (large shapes and colours), fine (the"
+        " brushwork), or all.",
+    )
+    style_augment: tuple[Augmentation, ...] | None = Field(
+        None,
+        description="Look at changed copies of each style as well: mirror (left to right), rotate"
+        " (by quarter turns), tile (continued beyond its border, for small swatches).",
     )
     trim_style: Annotated[float, Field(ge=0, le=0.4)] = Field(
         0.015,
@@ -267,6 +287,12 @@ class PaintConfig(BaseModel):
             parse_length(size)
         return size
 
+    @field_validator("stroke_size", mode="before")
+    @classmethod
+    def _read_single(cls, value: object) -> object:
+        """A list of one number is that number, as older files have it."""
+        return value[0] if isinstance(value, list | tuple) and len(value) == 1 else value
+
     @model_validator(mode="after")
     def _check_together(self) -> "PaintConfig":
         """Check what one field alone cannot."""
@@ -313,6 +339,17 @@ class PaintConfig(BaseModel):
             "learning_rate": self.learning_rate or (5.0 if self.optimizer == "adam" else None),
         }
         return PaintConfig(**(self.model_dump() | resolved))
+
+    def list_stroke_sizes(self, count: int) -> tuple[float, ...]:
+        """Size of the strokes of each of `count` styles."""
+        if not isinstance(self.stroke_size, tuple):
+            return (self.stroke_size,) * count
+        return _fit_count("stroke sizes", self.stroke_size, count)
+
+    def list_style_scales(self, count: int) -> tuple[StyleScale, ...]:
+        """What is taken from each of `count` styles."""
+        whole: StyleScale = "all"
+        return _fit_count("style scales", self.style_scales or (whole,) * count, count)
 
     @property
     def print_dpi(self) -> float:
@@ -370,6 +407,12 @@ def normalize_layers(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(result)) != len(result):
         raise ConfigError(f"A layer is named twice in {', '.join(names)}.")
     return tuple(result)
+
+
+def _fit_count(what: str, given: tuple[_T, ...], count: int) -> tuple[_T, ...]:
+    if len(given) != count:
+        raise ConfigError(f"{len(given)} {what} for {count} styles; give one for each.")
+    return given
 
 
 def _default_style_weights(layers: tuple[str, ...], defaults: _LossDefaults) -> tuple[float, ...]:

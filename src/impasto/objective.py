@@ -15,7 +15,7 @@ from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize, resize_mask
 from impasto.regions import Guidance, Region, ScaledGuidance, StylePart, pair_masks
 from impasto.solvers import Evaluation
 from impasto.statistics import Moments, blend_moments, collect_moments
-from impasto.tiles import collect_by_tiles
+from impasto.swatches import choose_parts, collect_swatch
 
 
 @dataclass(frozen=True)
@@ -236,27 +236,31 @@ def measure_styles(
     looked at in tiles.
 
     Raises:
-        ConfigError: If a mask leaves nothing of a style.
+        ConfigError: If a mask leaves nothing of a style, or settings for each style do not fit
+            their number.
     """
     if not layers or not styles:
         return {}
     side = tile or max(*size, 1024)
+    count = len(styles)
+    strokes, scales = config.list_stroke_sizes(count), config.list_style_scales(count)
     parts = [part for region in regions for part in region.parts]
     seen: dict[int, dict[str, Moments]] = {}
     for index, style in enumerate(styles):
-        picture = scale_style(style, size, config.stroke_size)
+        picture = scale_style(style, size, strokes[index])
         places = [place for place, part in enumerate(parts) if part.style == index]
         masks = [_scale_mask(parts[place], picture) for place in places]
         if places:
-            found = collect_by_tiles(encoder, picture, layers, side, masks)
+            augment = config.style_augment or ()
+            found = collect_swatch(encoder, picture, layers, side, masks, augment)
             seen |= dict(zip(places, found, strict=True))
     result: dict[str, tuple[Moments, ...]] = {}
     for layer in layers:
         moments, first = [], 0
         for region in regions:
-            own = range(first, first + len(region.parts))
-            shares = [part.share for part in region.parts]
-            moments.append(blend_moments([seen[place][layer] for place in own], shares))
+            chosen = choose_parts(region.parts, scales, encoder.stride(layer))
+            shares = [region.parts[place].share for place in chosen]
+            moments.append(blend_moments([seen[first + n][layer] for n in chosen], shares))
             first += len(region.parts)
         result[layer] = tuple(moments)
     return result

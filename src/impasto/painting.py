@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from impasto.colormodes import COLOR_MODES
+from impasto.color import match_colors
+from impasto.colormodes import COLOR_MODES, sample_colors
 from impasto.config import PaintConfig, parse_blend
 from impasto.encoders import Encoder
 from impasto.errors import ConfigError, NumericalError, ShapeError
 from impasto.finishing import parse_finish
 from impasto.memory import Frugality
 from impasto.objective import Objective, build_objective
+from impasto.palettes import Palette, draw_toward, measure_palette
 from impasto.patterns import make_seamless
 from impasto.pyramid import Scale, Size, cover, plan_painting, resize, trim_border
 from impasto.regions import Guidance
@@ -66,6 +68,8 @@ class Progress:
         done: Whether this is the last event.
         picture: Makes the picture so far, (1, 3, H, W) in [0, 1], at this scale's size.
         state: Takes a snapshot that `paint` can go on from.
+        palettes: Measures the colours before and after they are drawn toward a family's; None
+            without one.
     """
 
     scale: int
@@ -81,6 +85,7 @@ class Progress:
     done: bool
     picture: Callable[[], Tensor]
     state: Callable[[], PaintState]
+    palettes: Callable[[], tuple[Palette, Palette]] | None = None
 
 
 def paint(
@@ -93,6 +98,7 @@ def paint(
     state: PaintState | None = None,
     frugality: Frugality | None = None,
     guidance: Guidance | None = None,
+    palette: Palette | None = None,
 ) -> Iterator[Progress]:
     """Paint a photograph in the manner of one or several pictures.
 
@@ -105,6 +111,7 @@ def paint(
         state: Snapshot of an interrupted run with the same arguments.
         frugality: How memory is saved at scales larger than its tiles; None if it need not be.
         guidance: Where which style is painted and how strongly; by default all of them, evenly.
+        palette: Of a family of pictures, toward which the finished colours are drawn.
 
     Yields:
         An event after each step. The last one has `done` set and holds the finished picture.
@@ -119,9 +126,10 @@ def paint(
     plan = plan_painting(config, (content.shape[-2], content.shape[-1]))
     content = _prepare_content(content, config, plan[-1].size)
     if not COLOR_MODES[config.color_mode].needs_painting:
-        yield _show_unpainted(content, styles, config, plan[-1].size)
+        yield _show_unpainted(_Show(content, styles, config, palette), plan[-1].size)
         return
-    given, styles = styles, _prepare_styles(content, styles, config)
+    show = _Show(content, styles, config, palette)
+    styles = _prepare_styles(content, styles, config)
     if state and state.precise:
         encoder = encoder.with_precision(torch.float32)
     clock = _Clock(plan)
@@ -132,7 +140,7 @@ def paint(
         objective = _look(encoder, config, content, styles, plan[index], saving, guidance)
         history = min(config.history, saving.history) if saving else config.history
         solver = build_solver(config, resize(picture, size, config.seamless).to(content), history)
-        sitting = _Sitting(index, plan, clock, solver, objective, content, given, config)
+        sitting = _Sitting(index, plan, clock, solver, objective, show)
         first = sitting.restore(state) if state and index == state.scale else 0
         if first == steps and index + 1 == len(plan):
             yield sitting.report(steps, sitting.evaluate(solver.image), "", last=True)
@@ -190,28 +198,71 @@ def make_start(
 
 
 def finish(
-    picture: Tensor, content: Tensor, config: PaintConfig, styles: Sequence[Tensor] = ()
+    picture: Tensor,
+    content: Tensor,
+    config: PaintConfig,
+    styles: Sequence[Tensor] = (),
+    palette: Palette | None = None,
+    presence: Tensor | None = None,
 ) -> Tensor:
-    """What is done to a painting after the last step: colours, then the finishing touches."""
+    """What is done to a painting after the last step: colours, then the finishing touches.
+
+    Args:
+        picture: Shape (1, 3, H, W).
+        content: The photograph, any size.
+        config: All settings.
+        styles: As they were given.
+        palette: Of a family, toward which the colours are drawn.
+        presence: Where there is any paint, (1, 1, H, W); all over if left out.
+    """
     kind, seed = config.seamless, config.seed
     photograph = resize(content, (picture.shape[-2], picture.shape[-1]), kind)
     picture = COLOR_MODES[config.color_mode].after(picture, photograph, styles, seed=seed)
+    if palette is not None:
+        picture = draw_toward(picture, palette, config.family_pull, presence)
     if not config.finish:
         return picture
     touches = parse_finish(config.finish)
     return apply_finish(picture, touches, photograph=photograph, seed=seed, seamless=kind)
 
 
-def _show_unpainted(
-    content: Tensor, styles: Sequence[Tensor], config: PaintConfig, size: Size
-) -> Progress:
+@dataclass(frozen=True)
+class _Show:
+    """What is seen of a painting, and what it takes to finish it; see `finish`."""
+
+    content: Tensor
+    styles: Sequence[Tensor]
+    config: PaintConfig
+    palette: Palette | None
+
+    def finish(self, picture: Tensor, presence: Tensor | None) -> Tensor:
+        return finish(picture, self.content, self.config, self.styles, self.palette, presence)
+
+    def palettes(
+        self, picture: Tensor, presence: Tensor | None
+    ) -> Callable[[], tuple[Palette, Palette]] | None:
+        if self.palette is None:
+            return None
+
+        wanted, bare = self.palette, self.config.model_copy(update={"finish": ""})
+
+        def measure() -> tuple[Palette, Palette]:
+            plain = finish(picture, self.content, bare, self.styles)
+            drawn = draw_toward(plain, wanted, bare.family_pull, presence)
+            return measure_palette(plain, presence), measure_palette(drawn, presence)
+
+        return measure
+
+
+def _show_unpainted(show: _Show, size: Size) -> Progress:
     """The only event of a painting that is the photograph in other colours."""
-    picture = resize(content, size, config.seamless)
+    picture = resize(show.content, size, show.config.seamless)
     return Progress(
         scale=0, scales=1, size=size, step=1, steps=1, loss=0.0, terms={}, seconds=0.0,
         seconds_left=0.0, note="", done=True,
-        picture=lambda: finish(picture, content, config, styles),
+        picture=lambda: show.finish(picture, None),
         state=lambda: PaintState(0, 1, picture),
+        palettes=show.palettes(picture, None),
     )  # fmt: skip
 
 
@@ -250,22 +301,19 @@ class _Sitting:
         clock: "_Clock",
         solver: Solver,
         objective: Objective | TiledObjective,
-        content: Tensor,
-        styles: Sequence[Tensor],
-        config: PaintConfig,
+        show: _Show,
     ) -> None:
         self.objective = objective
         self._whole = objective
         self._detail_steps = plan[index].detail_steps
         self._index, self._plan, self._clock = index, plan, clock
-        self._solver, self._content, self._config = solver, content, config
-        self._styles = styles
+        self._solver, self._show = solver, show
         self._average: Tensor | None = None
         self._failures = 0
         self._presence = objective.guidance.presence
         self._photograph = None
         if self._presence is not None:
-            self._photograph = resize(content, plan[index].size, config.seamless)
+            self._photograph = resize(show.content, plan[index].size, show.config.seamless)
 
     @property
     def picture(self) -> Tensor:
@@ -292,7 +340,7 @@ class _Sitting:
         """Take up an interrupted scale; returns the steps it has done."""
         self._solver.restore(state.solver)
         if state.average is not None:
-            self._average = state.average.to(self._content)
+            self._average = state.average.to(self._show.content)
         return state.step
 
     def look(self, step: int) -> None:
@@ -322,8 +370,7 @@ class _Sitting:
 
     def report(self, step: int, evaluation: Evaluation, note: str, *, last: bool) -> Progress:
         """Make the event of a step; `last` if the scale ends with it."""
-        index, plan, config, content = self._index, self._plan, self._config, self._content
-        styles = self._styles
+        index, plan, show, presence = self._index, self._plan, self._show, self._presence
         done = plan[index].steps if last else step
         self._clock.tick(index, done)
         solver, image, average = self._solver, self._solver.image, self._average
@@ -341,12 +388,13 @@ class _Sitting:
             seconds_left=self._clock.seconds_left,
             note=note,
             done=last and index + 1 == len(plan),
-            picture=lambda: finish(picture, content, config, styles),
+            picture=lambda: show.finish(picture, presence),
             state=lambda: PaintState(index, done, image, solver.state(), average, precise),
+            palettes=show.palettes(picture, presence),
         )
 
     def _update_average(self) -> None:
-        memory, image = self._config.average, self._solver.image
+        memory, image = self._show.config.average, self._solver.image
         if memory:
             average = self._average
             self._average = image if average is None else average.lerp(image, 1 - memory)
@@ -419,7 +467,18 @@ def _prepare_content(content: Tensor, config: PaintConfig, size: Size) -> Tensor
 
 def _prepare_styles(content: Tensor, styles: Sequence[Tensor], config: PaintConfig) -> list[Tensor]:
     before = COLOR_MODES[config.color_mode].before
-    return [before(trim_border(style, config.trim_style), content) for style in styles]
+    trimmed = [trim_border(style, config.trim_style) for style in styles]
+    scales = config.list_style_scales(len(styles))
+    coarse = [style for style, scale in zip(trimmed, scales, strict=True) if scale == "coarse"]
+    if coarse:
+        # Brushwork without its colours, which the layers that see it would bring along.
+        colors = torch.cat([sample_colors(style, config.seed) for style in coarse], dim=1)
+        palette = colors[None, :, None].to(content)
+        trimmed = [
+            match_colors(style, palette) if scale == "fine" else style
+            for style, scale in zip(trimmed, scales, strict=True)
+        ]
+    return [before(style, content) for style in trimmed]
 
 
 def _check_pictures(content: Tensor, styles: Sequence[Tensor]) -> None:

@@ -141,6 +141,8 @@ def pair_masks(
 ) -> tuple[Region, ...]:
     """One region per style: the first mask says where the first style goes, and so on.
 
+    Styles whose masks are equal share one region, as styles without masks do.
+
     Args:
         count: Number of styles.
         masks: One per style, or none at all: then one region holds all styles.
@@ -162,7 +164,15 @@ def pair_masks(
     )
     if not masks:
         return (Region(None, parts),)
-    return tuple(Region(mask, (part,)) for mask, part in zip(masks, parts, strict=True))
+    regions: list[Region] = []
+    for mask, part in zip(masks, parts, strict=True):
+        same = [n for n, one in enumerate(regions) if _are_equal(one.mask, mask)]
+        if same:
+            region = regions[same[0]]
+            regions[same[0]] = region._replace(parts=(*region.parts, part))
+        else:
+            regions.append(Region(mask, (part,)))
+    return tuple(regions)
 
 
 def pair_labels(photograph: Tensor, styles: Sequence[Tensor]) -> tuple[Region, ...]:
@@ -216,6 +226,12 @@ def split_labels(picture: Tensor, colors: Tensor) -> list[Tensor]:
     distances = (picture - colors[:, :, None, None]).square().sum(1)  # (N, H, W)
     nearest = distances.argmin(0)
     return [(nearest == index).to(picture)[None, None] for index in range(len(colors))]
+
+
+def _are_equal(one: Tensor | None, other: Tensor | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return one.shape == other.shape and torch.equal(one, other)
 
 
 def _fit(mask: Tensor, size: Size, device: torch.device) -> Tensor:

@@ -32,6 +32,7 @@ from impasto.version import __version__
 
 if TYPE_CHECKING:
     from impasto.images import Picture
+    from impasto.palettes import Palette
 
 
 Painting = Annotated[str, Parameter(name="PAINTING", help="A picture that impasto painted.")]
@@ -73,8 +74,9 @@ def command(
     config = settings_from(settings, init_file, **record.settings)
     places = search.find_places(record)
     commission = Commission(
-        sources[0], tuple(sources[1:-1]), config, sources[-1], places, tuple(search.notes)
-    )
+        sources[0], tuple(sources[1:-1]), config, sources[-1], places, tuple(search.notes),
+        palette=record.palette,
+    )  # fmt: skip
     if dry_run:
         _print_command(commission, running.weights or record.weights)
         return 0
@@ -101,6 +103,7 @@ class Record:
         weights: Name of the file of weights, if they were the user's own.
         version: Of the impasto that painted it.
         placement: Names and digests of masks and labels, by what they are for.
+        palette: Of the family that it was drawn toward, as it lies in the file.
     """
 
     settings: dict[str, Any]
@@ -110,6 +113,7 @@ class Record:
     weights: str | None
     version: str
     placement: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    palette: "Palette | None" = None
 
     @classmethod
     def read(cls, path: Path) -> "Record":
@@ -119,6 +123,7 @@ class Record:
             ImageError: If the picture cannot be read or has no record.
         """
         from impasto import images
+        from impasto.palettes import Palette
 
         text = images.read_settings(path)
         if text is None:
@@ -136,6 +141,7 @@ class Record:
                     _PLACES[kind].name: [_identity(one) for one in _listed(pictures)]
                     for kind, pictures in dict(found.get("placement", {})).items()
                 },
+                palette=Palette.from_dict(found["palette"]) if "palette" in found else None,
             )
         except (ValueError, TypeError, KeyError) as error:
             raise ImageError(f"{path} holds a damaged record of how it was painted.") from error
@@ -278,5 +284,7 @@ def _print_command(commission: Commission, weights: str | None) -> None:
     for option, value in (("--init-file", commission.start), ("--weights", weights)):
         words += [option, shlex.quote(value)] if value else []
     sys.stdout.write(" ".join(words) + "\n")
+    if commission.palette is not None:
+        write_line("It was drawn toward a family's palette; add --family with the family's file.")
     for note in commission.notes:
         write_line(note)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn
 from rich.progress import Progress as Live
 
-from impasto.cli.report import Lines, spell_scale, spell_time
+from impasto.cli.report import Lines, spell_rest, spell_scale, spell_time
 from impasto.errors import ImpastoError
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ class Bar(Lines):
         if done >= total:
             self._hide(f"Fetching {name}")
 
-    def picture(self, index: int, count: int, name: str) -> None:
-        self._show("Folder", index - 1, count, f"picture {index} of {count}: {name}")
+    def picture(self, index: int, count: int, name: str, left: float | None = None) -> None:
+        facts = f"picture {index} of {count}: {name}{spell_rest(left)}"
+        self._show("Folder", index - 1, count, facts)
 
     def start(self, start: "Start") -> None:
         self._hide(_OPENING)

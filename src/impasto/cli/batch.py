@@ -1,5 +1,6 @@
 """`impasto paint FOLDER`: every picture of a folder, one painter, one report."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from impasto import images
 from impasto.api import find_style
 from impasto.checkpoints import CheckpointError, load_checkpoint
 from impasto.cli.easel import Easel
+from impasto.cli.family import Album
 from impasto.cli.interruption import Interrupted, Interruption
 from impasto.cli.options import OutputOptions, RunningOptions
 from impasto.cli.paint import Commission, open_painter
@@ -56,21 +58,43 @@ def paint_folder(
     batch = _Batch(commission, output, running, report, interruption)
     names = name_results(pictures, suffix_of(output.format))
     failures: list[tuple[str, str]] = []
-    skipped = 0
-    for index, (photo, name) in enumerate(zip(pictures, names, strict=True), 1):
-        if (folder / name).exists() and not output.overwrite:
-            skipped += 1
+    places = [folder / name for name in names]
+    there = [place.exists() and not output.overwrite for place in places]
+    clock = _Clock(there.count(False))
+    for index, (photo, place) in enumerate(zip(pictures, places, strict=True), 1):
+        if there[index - 1]:
             continue
         if interruption.exit_code:
             raise Interrupted(interruption.exit_code, f"interrupted before {photo.name}.")
-        report.picture(index, len(pictures), photo.name)
+        report.picture(index, len(pictures), photo.name, clock.seconds_left)
         try:
-            batch.paint(photo, folder / name)
+            batch.paint(photo, place)
         except _LOCAL as error:
             report.failed(photo.name, error)
             failures.append((photo.name, str(error)))
-    report.summary(len(pictures) - skipped - len(failures), skipped, failures)
+        clock.tick()
+    batch.album.close()
+    report.summary(there.count(False) - len(failures), there.count(True), failures)
     return 1 if failures else 0
+
+
+class _Clock:
+    """Estimates the time that the rest of a folder takes: as long for each as so far."""
+
+    def __init__(self, count: int) -> None:
+        self._count, self._done = count, 0
+        self._began = time.monotonic()
+
+    def tick(self) -> None:
+        self._done += 1
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None before the first is done."""
+        if not self._done:
+            return None
+        spent = time.monotonic() - self._began
+        return spent / self._done * (self._count - self._done)
 
 
 class _Batch:
@@ -93,18 +117,20 @@ class _Batch:
         start = commission.start
         self._start = None if start is None else _load(start, running)
         self._placement = commission.place()
+        self.album = Album(commission.family, report)
 
     def paint(self, photo: Path, path: Path) -> None:
         job = self._painter.prepare(photo, self._styles, self._commission.config, start=self._start,
             placement=self._placement,
         )  # fmt: skip
+        job = self.album.join(job)
         _make_folder(path.parent)
         target = target_for(path, replace(self._output, format=None))
         inputs = (str(photo), *self._commission.inputs[1:])
         check_free(target, replace(self._output, resume=True), inputs)
         state = None if self._output.overwrite else self._find_state(target, job.fingerprint)
         easel = Easel(job, target, self._report, self._interruption, keep_unfinished=False)
-        easel.paint(state)
+        self.album.add(job, easel.paint(state))
 
     def _find_state(self, target: Target, fingerprint: str) -> PaintState | None:
         """Go on with a picture that an earlier run broke off, if it is the same painting."""

@@ -8,7 +8,7 @@ import dataclasses
 import difflib
 import shlex
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import Group, Parameter
 
@@ -19,6 +19,7 @@ _T = TypeVar("_T")
 
 _PAINTER = Group.create_ordered("What it looks like")
 _PLACES = Group.create_ordered("Where what is painted")
+_FAMILY = Group.create_ordered("Pictures that belong together")
 _OUTPUT = Group.create_ordered("Output")
 _RUNNING = Group.create_ordered("Running")
 _OBJECTIVE = Group.create_ordered("Expert: objective")
@@ -108,7 +109,7 @@ def _name_value(schema: dict[str, Any]) -> str:
         return str(schema["const"])
     if schema["type"] == "array":
         name = _name_value(schema["items"])
-        return f"{name},{name}..."
+        return f"{name},..." if "enum" in schema["items"] else f"{name},{name}..."
     return {"integer": "N", "number": "X", "string": "NAME"}.get(schema["type"], "")
 
 
@@ -231,6 +232,41 @@ class PlacementOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class FamilyOptions:
+    """What paintings of several runs have in common; see `impasto.families`."""
+
+    family: Annotated[
+        str | None,
+        _in(
+            _FAMILY,
+            "Small file that says what a set of paintings has in common: style, settings, size of"
+            " strokes, palette. The first run writes it, later ones follow it.",
+            metavar="FILE",
+        ),
+    ] = None
+    family_strokes: Annotated[
+        Literal["share", "pixels"] | None,
+        _in(
+            _FAMILY,
+            "For a new family: strokes are as large a part of each picture (share, the default),"
+            " or have one size in pixels whatever the picture's size (pixels).",
+            metavar="share|pixels",
+            show_choices=False,
+        ),
+    ] = None
+    family_palette: Annotated[
+        Literal["style", "first"] | None,
+        _in(
+            _FAMILY,
+            "For a new family: colours are drawn toward the style's, or toward those of the first"
+            " painting. Left out: style, or first where --colors keeps the photograph's.",
+            metavar="style|first",
+            show_choices=False,
+        ),
+    ] = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class OutputOptions:
     """Where the painting goes."""
 
@@ -331,6 +367,7 @@ class RunningOptions:
 
 Settings = Annotated[PaintOptions, _FLAT]
 Places = Annotated[PlacementOptions, _FLAT]
+Kin = Annotated[FamilyOptions, _FLAT]
 Output = Annotated[OutputOptions, _FLAT]
 Running = Annotated[RunningOptions, _FLAT]
 InitFile = Annotated[
@@ -339,6 +376,7 @@ InitFile = Annotated[
 ]
 NO_SETTINGS = PaintOptions()
 NO_PLACES = PlacementOptions()
+NO_FAMILY = FamilyOptions()
 NO_OUTPUT = OutputOptions()
 NO_RUNNING = RunningOptions()
 
@@ -364,7 +402,9 @@ def refuse_options(words: Iterable[str], *more: str) -> None:
 
 
 def _list_options() -> list[str]:
-    kinds: tuple[Any, ...] = (PaintOptions, PlacementOptions, OutputOptions, RunningOptions)
+    kinds: tuple[Any, ...] = (
+        PaintOptions, PlacementOptions, FamilyOptions, OutputOptions, RunningOptions
+    )  # fmt: skip
     fields = [field for kind in kinds for field in dataclasses.fields(kind)]
     return [f"--{field.name.replace('_', '-')}" for field in fields]
 

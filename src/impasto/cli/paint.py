@@ -1,20 +1,24 @@
 """`impasto paint`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from impasto.cli.interruption import Interruption
 from impasto.cli.options import (
+    NO_FAMILY,
     NO_OUTPUT,
     NO_PLACES,
     NO_RUNNING,
     NO_SETTINGS,
+    FamilyOptions,
     InitFile,
+    Kin,
     Output,
     OutputOptions,
+    PaintOptions,
     PlacementOptions,
     Places,
     Running,
@@ -29,6 +33,7 @@ from impasto.errors import ConfigError, ImpastoError
 
 if TYPE_CHECKING:
     from impasto.api import Painter, Placement
+    from impasto.palettes import Palette
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Commission:
         start: Picture to start from.
         places: Masks and labels.
         notes: What the user should know before it starts.
+        family: What it has in common with other paintings.
+        palette: What a repeated painting is drawn toward.
     """
 
     photo: str
@@ -50,11 +57,13 @@ class Commission:
     start: str | None = None
     places: PlacementOptions = NO_PLACES
     notes: tuple[str, ...] = ()
+    family: FamilyOptions = NO_FAMILY
+    palette: "Palette | None" = None
 
     @property
     def inputs(self) -> tuple[str | None, ...]:
         """All files that are read."""
-        return (self.photo, *self.styles, self.start, *self.places.files)
+        return (self.photo, *self.styles, self.start, *self.places.files, self.family.family)
 
     def place(self) -> "Placement | None":
         """The masks, for the painter; None without any."""
@@ -83,6 +92,7 @@ def command(
     settings: Settings = NO_SETTINGS,
     init_file: InitFile = None,
     places: Places = NO_PLACES,
+    family: Kin = NO_FAMILY,
     output: Output = NO_OUTPUT,
     running: Running = NO_RUNNING,
 ) -> int:
@@ -90,8 +100,10 @@ def command(
     refuse_options((photo, *styles), "--init-file")
     if not styles:
         raise ConfigError("No style is given; name a picture, or a style from impasto styles.")
-    config = settings_from(settings, init_file)
-    return carry_out(Commission(photo, styles, config, init_file, places), output, running)
+    recorded, notes = _read_family(family, settings)
+    config = settings_from(settings, init_file, **recorded)
+    commission = Commission(photo, styles, config, init_file, places, notes, family)
+    return carry_out(commission, output, running)
 
 
 def carry_out(commission: Commission, output: OutputOptions, running: RunningOptions) -> int:
@@ -123,10 +135,12 @@ def _paint_one(
     interruption: Interruption,
 ) -> int:
     from impasto.cli.easel import Easel
+    from impasto.cli.family import Album
     from impasto.cli.targets import check_free, choose_target, find_state
 
     target = choose_target(output, commission.photo, commission.styles)
     check_free(target, output, commission.inputs)
+    album = Album(commission.family, report)
     job = open_painter(running, report).prepare(
         commission.photo,
         commission.styles,
@@ -134,6 +148,7 @@ def _paint_one(
         start=commission.start,
         placement=commission.place(),
     )
+    job = album.join(replace(job, palette=commission.palette))
     state = None
     if output.resume:
         found = find_state(target, job, overwrite=output.overwrite)
@@ -144,7 +159,8 @@ def _paint_one(
             report.note(f"There is nothing to resume at {target.name}; starting afresh.")
         else:
             state = found
-    Easel(job, target, report, interruption).paint(state)
+    album.add(job, Easel(job, target, report, interruption).paint(state))
+    album.close()
     return 0
 
 
@@ -174,6 +190,17 @@ def open_painter(running: RunningOptions, report: Report) -> "Painter":
         max_pixels=running.max_pixels,
         on_download=report.download,
     )
+
+
+def _read_family(
+    family: FamilyOptions, settings: PaintOptions
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What a family that there is already says, without PyTorch for those who have none."""
+    if family.family is None:
+        return {}, ()
+    from impasto.cli.family import read_settings
+
+    return read_settings(family, settings)
 
 
 def _check_inputs(commission: Commission) -> None:

@@ -43,8 +43,8 @@ class Report(Protocol):
     def download(self, name: str, done: int, total: int) -> None:
         """Bytes of weights have arrived."""
 
-    def picture(self, index: int, count: int, name: str) -> None:
-        """The next picture of a folder, from 1."""
+    def picture(self, index: int, count: int, name: str, left: float | None = None) -> None:
+        """The next picture of a folder, from 1, and about how many seconds all the rest take."""
 
     def start(self, start: "Start") -> None:
         """A painting begins."""
@@ -103,7 +103,7 @@ class Silence:
 
     def note(self, text: str) -> None: ...
     def download(self, name: str, done: int, total: int) -> None: ...
-    def picture(self, index: int, count: int, name: str) -> None: ...
+    def picture(self, index: int, count: int, name: str, left: float | None = None) -> None: ...
     def start(self, start: "Start") -> None: ...
     def progress(self, progress: "Progress") -> None: ...
     def done(self, painting: "Painting", output: str) -> None: ...
@@ -141,8 +141,8 @@ class Lines(Silence):
             self._downloading = name
             self.say(f"Fetching {name}: {done / 2**20:.0f} of {total / 2**20:.0f} MiB")
 
-    def picture(self, index: int, count: int, name: str) -> None:
-        self.say(f"Picture {index} of {count}: {name}")
+    def picture(self, index: int, count: int, name: str, left: float | None = None) -> None:
+        self.say(f"Picture {index} of {count}: {name}{spell_rest(left)}")
 
     def start(self, start: "Start") -> None:
         for line in start.describe():
@@ -205,8 +205,9 @@ class JsonLines(Silence):
     def download(self, name: str, done: int, total: int) -> None:
         self.tell("download", name=name, done=done, total=total)
 
-    def picture(self, index: int, count: int, name: str) -> None:
-        self.tell("picture", index=index, count=count, name=name)
+    def picture(self, index: int, count: int, name: str, left: float | None = None) -> None:
+        rest = None if left is None else round(left, 3)
+        self.tell("picture", index=index, count=count, name=name, seconds_left=rest)
 
     def start(self, start: "Start") -> None:
         self.tell("start", **start.to_dict())
@@ -277,6 +278,11 @@ def spell_time(seconds: float) -> str:
     whole = round(seconds)
     hours, minutes = whole // 3600, whole // 60 % 60
     return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def spell_rest(left: float | None) -> str:
+    """For example ", about 0:42 for this and the rest"; nothing if that is not known."""
+    return "" if left is None else f", about {spell_time(left)} for this and the rest"
 
 
 def _spell_output(output: str) -> str:
