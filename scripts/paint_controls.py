@@ -12,7 +12,8 @@ import skimage.data
 from PIL import Image, ImageDraw, ImageFilter
 
 import impasto
-from impasto import Placement
+from impasto import Placement, images
+from impasto.api import find_mask
 
 FOLDER = Path("docs/pictures/controls")
 SIZE = 512
@@ -70,7 +71,29 @@ def strength() -> Sheet:
     }
 
 
-SHEETS: dict[str, Callable[[], Sheet]] = {"masks": masks, "strength": strength}
+def found() -> Sheet:
+    """Masks by name: a face left alone, and two groups of colours in two styles."""
+    photo = Image.fromarray(skimage.data.astronaut())
+    night = Image.fromarray(skimage.data.rocket())
+    return {
+        "protect: what is found": images.to_pil(find_mask(photo, "faces")),
+        "swirling-night, faces protected": paint(
+            photo, ["swirling-night"], Placement(protect="faces")
+        ),
+        "mask sky": images.to_pil(find_mask(night, "sky")),
+        "sky swirling-night, ground mosaic": paint(
+            night, ["swirling-night", "mosaic"], Placement(masks=["sky", "ground"])
+        ),
+        "the sky in the photograph's colours": paint(
+            night,
+            ["swirling-night", "mosaic"],
+            Placement(masks=["sky", "ground"]),
+            colors="photo,style",
+        ),
+    }
+
+
+SHEETS: dict[str, Callable[[], Sheet]] = {"masks": masks, "strength": strength, "found": found}
 
 
 def hang(pictures: Sheet) -> Image.Image:

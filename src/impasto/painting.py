@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from impasto.colormodes import COLOR_MODES
 from impasto.config import PaintConfig, parse_blend
 from impasto.encoders import Encoder
 from impasto.errors import ConfigError, NumericalError, ShapeError
@@ -19,7 +18,8 @@ from impasto.finishing import parse_finish
 from impasto.memory import Frugality
 from impasto.objective import Objective, build_objective
 from impasto.pyramid import Scale, Size, cover, plan_painting, resize, trim_border
-from impasto.regions import Guidance
+from impasto.recoloring import check_modes, needs_painting, recolor_painting, recolor_styles
+from impasto.regions import Guidance, ScaledGuidance
 from impasto.solvers import LBFGS, SGD, Adam, Evaluate, Evaluation, Solver
 from impasto.tiled import TiledObjective, build_tiled_objective
 from impasto.touches import apply_finish
@@ -116,8 +116,9 @@ def paint(
     config = config.resolve()
     _check_pictures(content, styles)
     plan = plan_painting(config, (content.shape[-2], content.shape[-1]))
-    if not COLOR_MODES[config.color_mode].needs_painting:
-        yield _show_unpainted(content, styles, config, plan[-1].size)
+    check_modes(config.color_modes, guidance)
+    if not needs_painting(config.color_modes):
+        yield _show_unpainted(content, styles, config, plan[-1].size, guidance)
         return
     given, styles = styles, _prepare_styles(content, styles, config)
     if state and state.precise:
@@ -186,11 +187,16 @@ def make_start(
 
 
 def finish(
-    picture: Tensor, content: Tensor, config: PaintConfig, styles: Sequence[Tensor] = ()
+    picture: Tensor,
+    content: Tensor,
+    config: PaintConfig,
+    styles: Sequence[Tensor] = (),
+    places: ScaledGuidance | None = None,
 ) -> Tensor:
     """What is done to a painting after the last step: colours, then the finishing touches."""
-    mode = COLOR_MODES[config.color_mode]
-    picture = mode.after(picture, content, styles, seed=config.seed)
+    places = places or ScaledGuidance()
+    modes, seed = config.color_modes, config.seed
+    picture = recolor_painting(picture, content, styles, modes, places, seed)
     if not config.finish:
         return picture
     photograph = resize(content, (picture.shape[-2], picture.shape[-1]))
@@ -199,14 +205,19 @@ def finish(
 
 
 def _show_unpainted(
-    content: Tensor, styles: Sequence[Tensor], config: PaintConfig, size: Size
+    content: Tensor,
+    styles: Sequence[Tensor],
+    config: PaintConfig,
+    size: Size,
+    guidance: Guidance | None,
 ) -> Progress:
     """The only event of a painting that is the photograph in other colours."""
     picture = resize(content, size)
+    places = None if guidance is None else guidance.scale(size, content.device)
     return Progress(
         scale=0, scales=1, size=size, step=1, steps=1, loss=0.0, terms={}, seconds=0.0,
         seconds_left=0.0, note="", done=True,
-        picture=lambda: finish(picture, content, config, styles),
+        picture=lambda: finish(picture, content, config, styles, places),
         state=lambda: PaintState(0, 1, picture),
     )  # fmt: skip
 
@@ -319,7 +330,7 @@ class _Sitting:
     def report(self, step: int, evaluation: Evaluation, note: str, *, last: bool) -> Progress:
         """Make the event of a step; `last` if the scale ends with it."""
         index, plan, config, content = self._index, self._plan, self._config, self._content
-        styles = self._styles
+        styles, places = self._styles, self.objective.guidance
         done = plan[index].steps if last else step
         self._clock.tick(index, done)
         solver, image, average = self._solver, self._solver.image, self._average
@@ -337,7 +348,7 @@ class _Sitting:
             seconds_left=self._clock.seconds_left,
             note=note,
             done=last and index + 1 == len(plan),
-            picture=lambda: finish(picture, content, config, styles),
+            picture=lambda: finish(picture, content, config, styles, places),
             state=lambda: PaintState(index, done, image, solver.state(), average, precise),
         )
 
@@ -407,8 +418,8 @@ def _count_work(scale: Scale, steps: int) -> float:
 
 
 def _prepare_styles(content: Tensor, styles: Sequence[Tensor], config: PaintConfig) -> list[Tensor]:
-    before = COLOR_MODES[config.color_mode].before
-    return [before(trim_border(style, config.trim_style), content) for style in styles]
+    trimmed = [trim_border(style, config.trim_style) for style in styles]
+    return recolor_styles(trimmed, content, config.color_modes)
 
 
 def _check_pictures(content: Tensor, styles: Sequence[Tensor]) -> None:

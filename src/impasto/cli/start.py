@@ -56,6 +56,7 @@ class Start:
         """Remarks about the pictures that were read."""
         pictures = [self.job.photo, *self.job.styles]
         pictures += [self.job.start] if self.job.start is not None else []
+        pictures += self.job.placement.pictures if self.job.placement is not None else []
         return [f"{picture.name}: {note}" for picture in pictures for note in picture.notes]
 
     def describe(self) -> list[str]:
