@@ -44,7 +44,9 @@ def test_soft_masks_mix_by_their_weights() -> None:
     masks = halves(16, 24, soft=True)
     places = Guidance(pair_masks(2, masks)).scale((16, 24), torch.device("cpu"))
     mixed = recolor_painting(painting, photograph, styles, ("photo", "histogram"), places)
-    parts = [COLOR_MODES[name].after(painting, photograph, styles) for name in ("photo", "histogram")]
+    parts = [
+        COLOR_MODES[name].after(painting, photograph, styles) for name in ("photo", "histogram")
+    ]
     wanted = sum(mask * rgb_to_oklab(part) for mask, part in zip(masks, parts, strict=True))
     inside = (mixed.amin(1) > 0.01) & (mixed.amax(1) < 0.99)  # elsewhere the box of colours cuts
     away = (rgb_to_oklab(mixed) - wanted).abs().amax(1)

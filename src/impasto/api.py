@@ -43,6 +43,7 @@ from impasto.objective import check_layers
 from impasto.painting import PaintState, Progress
 from impasto.painting import paint as run_engine
 from impasto.pyramid import SMALLEST_SIDE, plan_painting, resize
+from impasto.recoloring import check_modes
 from impasto.regions import Guidance, pair_labels, pair_masks
 from impasto.version import __version__
 
@@ -515,7 +516,7 @@ def _check_job(job: Job) -> None:
         raise ConfigError("No style is given; name at least one style picture.")
     if "file" in parse_blend(job.config.init) and job.start is None:
         raise ConfigError("The start 'file' needs a picture; give one, with --init-file.")
-    _ = job.guidance  # raises what is wrong with masks
+    check_modes(job.config.color_modes, job.guidance)  # raises what is wrong with masks too
     check_libraries(parse_finish(job.config.finish))
     shares = job.config.style_shares
     if shares is not None and len(shares) != len(job.styles):

@@ -129,7 +129,8 @@ class PaintConfig(BaseModel):
         description="Whose colours: style (the painting's own), photo (the photograph's, with"
         " painted lightness), luminance (painted in grey, then the photograph's), linear (softer"
         " than photo), histogram (the result gets the photograph's palette), palette (the"
-        " photograph in the style's colours; nothing is painted). One for all, or one for each mask.",
+        " photograph in the style's colours; nothing is painted). One for all, or one for each"
+        " mask.",
     )
     finish: str = Field(
         "",

@@ -123,7 +123,7 @@ def is_mask_name(word: str) -> bool:
 def _looks_like_name(word: str) -> bool:
     """A bare word, or one with a kind's name in front; anything else is meant as a file."""
     path = Path(word)
-    return word != "-" and (word.startswith("cluster:") or not path.suffix and path.name == word)
+    return word != "-" and (word.startswith("cluster:") or (not path.suffix and path.name == word))
 
 
 def _unknown(text: str) -> ConfigError:

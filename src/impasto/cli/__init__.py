@@ -78,11 +78,11 @@ _COMMANDS = {
     "For example\n"
     "  impasto styles mosaic --save .\n"
     "  impasto styles --sheet sheet.png",
-    "mask": "Find people, faces, sky or colours in a photograph, and write the mask as a picture.\n\n"
+    "mask": "Find people, faces, sky or colours in a photograph, and write that as a mask.\n\n"
     "For example\n"
     "  impasto mask photo.jpg people -o mask.png\n"
     "  impasto mask photo.jpg sky --overlay -o look.png    the mask over the photograph\n"
-    "  impasto mask photo.jpg cluster:1/3                  the darkest of three groups of colours\n\n"
+    "  impasto mask photo.jpg cluster:1/3                  the darkest of three colour groups\n\n"
     "NAME is people, background, faces, sky, ground, or cluster:K/N, with not- before it for all"
     " but that. Retouch the picture and give it to impasto paint as --mask or --strength-map; or"
     " give the name itself there.",

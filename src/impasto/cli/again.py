@@ -216,9 +216,7 @@ class _Search:
             return self._find(what, "", identity, None)
         asked = parse_mask_name(name) if what == "mask" else parse_protection(name)[0]
         if identity["version"] != str(asked.version):
-            self.notes.append(
-                f"This impasto finds {name} in another way; the result may differ."
-            )
+            self.notes.append(f"This impasto finds {name} in another way; the result may differ.")
         # A file of that name would win otherwise.
         return f"auto:{name}" if what == "mask" and Path(name).is_file() else name
 

@@ -53,7 +53,9 @@ def pull(name: Name, /, *, json: Json = False) -> int:
 
 
 @app.command
-def add(file: Annotated[str, Parameter(name="FILE", help="A file that was fetched elsewhere.")], /) -> int:
+def add(
+    file: Annotated[str, Parameter(name="FILE", help="A file that was fetched elsewhere.")], /
+) -> int:
     """Keep a file that is here already, for machines without a network."""
     from impasto import networkfiles
 

@@ -55,7 +55,7 @@ def _learn(guide: Tensor, mask: Tensor, radius: int, smoothness: float) -> tuple
     joint = box_mean(guide * mask, radius) - mean * mask_mean  # (1, 3, h, w)
     products = (guide[:, :, None] * guide[:, None]).flatten(1, 2)  # (1, 9, h, w)
     spread = box_mean(products, radius) - (mean[:, :, None] * mean[:, None]).flatten(1, 2)
-    matrices = spread[0].permute(1, 2, 0).unflatten(-1, (3, 3))  # (h, w, 3, 3)
+    matrices = spread[0].permute(1, 2, 0).reshape(*spread.shape[-2:], 3, 3)  # (h, w, 3, 3)
     matrices = matrices + smoothness * torch.eye(3).to(guide)
     slopes = torch.linalg.solve(matrices, joint[0].permute(1, 2, 0)).permute(2, 0, 1)[None]
     offset = mask_mean - (slopes * mean).sum(1, keepdim=True)

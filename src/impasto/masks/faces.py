@@ -17,15 +17,20 @@ from impasto.errors import ConfigError
 from impasto.masks.libraries import need
 from impasto.pyramid import resize
 
-_SIDE = 1000  # long side in px that is looked at
+_SIDE = 800  # long side in px that is looked at
 _SMALLEST = 0.03  # of a face, as a share of the long side
 _LEAST_PX = 24
-#: Cascades by a short name, and the detections next to one another that a box must have.
+#: Cascades by a short name.
 _CASCADES = {
     "default": "haarcascade_frontalface_default.xml",
     "alt": "haarcascade_frontalface_alt2.xml",
     "profile": "haarcascade_profileface.xml",
 }
+_EYES = "haarcascade_eye_tree_eyeglasses.xml"
+#: Votes that cascades need together: with an eye, without, and from the sides alone.
+_SOME, _MANY, _SIDES = 12, 45, 30
+#: Share of skin's colours in a face; chroma below which a photograph is grey.
+_LEAST_SKIN, _GREY = 0.4, 0.01
 #: The ellipse: half axes and centre in widths of the box; and where it has faded away.
 _WIDE, _HIGH, _UP, _FADED = 0.62, 0.86, 0.06, 1.35
 
@@ -79,9 +84,9 @@ def detect_faces(photo: Tensor) -> list[Face]:
     size = max(1, round(height * shrink)), max(1, round(width * shrink))
     small = resize(photo, size)
     grey = (rgb_to_oklab(small)[0, 0].clamp(0, 1) * 255).round().byte().numpy()
-    groups = _group(_detect(np.ascontiguousarray(grey)))
+    grey = np.ascontiguousarray(grey)
     skin = _find_skin(small)
-    boxes = [one[0].box for one in groups if _is_face(one, skin)]
+    boxes = [one[0].box for one in _group(_detect(grey)) if _is_face(one, grey, skin)]
     faces = [Face(x / size[1], y / size[0], w / size[1], h / size[0]) for x, y, w, h in boxes]
     return sorted(faces, key=lambda face: -face.width)
 
@@ -106,7 +111,9 @@ def _detect(grey: npt.NDArray[np.uint8]) -> list[_Hit]:
             for box, count in zip(boxes, votes, strict=True):
                 x, y, w, h = map(int, box)
                 x = grey.shape[1] - x - w if mirrored else x
-                hits.append(_Hit(f"{name} mirrored" if mirrored else name, (x, y, w, h), int(count)))
+                hits.append(
+                    _Hit(f"{name} mirrored" if mirrored else name, (x, y, w, h), int(count))
+                )
     return sorted(hits, key=lambda hit: -hit.votes)
 
 
@@ -139,3 +146,41 @@ def _overlap(one: tuple[int, ...], other: tuple[int, ...]) -> float:
     ]
     common = max(0, sides[0]) * max(0, sides[1])
     return common / min(one[2] * one[3], other[2] * other[3])
+
+
+def _is_face(hits: list[_Hit], grey: npt.NDArray[np.uint8], skin: Tensor | None) -> bool:
+    """Whether two cascades agree and are sure, or see eyes as well; and the colours with them."""
+    votes = {hit.cascade: hit.votes for hit in reversed(hits)}
+    total = sum(votes.values())
+    sides = votes.get("profile", 0) + votes.get("profile mirrored", 0)
+    if len(votes) < 2 or total < _SOME:
+        return False
+    x, y, w, h = hits[0].box
+    if (
+        total < _MANY
+        and sides < _SIDES
+        and not _sees_eyes(grey[y : y + round(0.65 * h), x : x + w])
+    ):
+        return False
+    if skin is None:
+        return True
+    inside = skin[y + h // 5 : y + h - h // 8, x + w // 5 : x + w - w // 5]
+    return float(inside.mean()) >= _LEAST_SKIN
+
+
+def _sees_eyes(grey: npt.NDArray[np.uint8]) -> bool:
+    """Whether there is an eye in the upper part of a face."""
+    enlarged = max(1, -(-120 // grey.shape[1]))
+    grey = np.kron(grey, np.ones((enlarged, enlarged), np.uint8))
+    return len(_open(_EYES).detectMultiScale(grey, 1.05, 3, minSize=(15, 15))) > 0
+
+
+def _find_skin(small: Tensor) -> Tensor | None:
+    """Where colours are such as any skin has, (H, W) of 0 and 1; None for a grey photograph."""
+    lightness, green, blue = rgb_to_oklab(small)[0]
+    chroma = (green.square() + blue.square()).sqrt()
+    if float(chroma.median()) < _GREY:
+        return None
+    hue = torch.atan2(blue, green).rad2deg()
+    skin: Tensor = (hue > 10) & (hue < 90) & (chroma > 0.015) & (lightness > 0.2)
+    return skin.float()

@@ -18,7 +18,7 @@ from impasto.masks.libraries import need
 from impasto.pyramid import resize
 
 Segment = Callable[[Tensor], Tensor]
-"""Makes of pictures (1, 3, 256, 256) in [0, 1] how likely each place is a person, (1, 1, 256, 256)."""
+"""Makes of (1, 3, 256, 256) in [0, 1] how likely each place is a person, (1, 1, 256, 256)."""
 
 SIDE = 256
 #: A figure counts from this share of the picture and this certainty on.

@@ -19,9 +19,14 @@ from impasto.pyramid import resize
 _SIDE = 256  # long side in px that is looked at
 _THRESHOLDS = torch.logspace(-2.2, 0.0, 60)
 #: How much the evenness of the sky counts, and groups of colours in sky and ground.
-_EVENNESS, _SKY_COLORS, _GROUND_COLORS = 2.0, 5, 8
-#: Least share of the picture, of the upper edge, and of sky colours in it.
-_LEAST_AREA, _LEAST_TOP, _LEAST_PLAUSIBLE = 0.02, 0.25, 0.6
+_EVENNESS, _SKY_COLORS, _GROUND_COLORS = 50.0, 5, 8
+#: Least share of the picture, of the upper edge, and of a sky's colours in what was found.
+_LEAST_AREA, _LEAST_TOP, _LEAST_PLAUSIBLE = 0.02, 0.45, 0.7
+_MOST_AREA = 0.88
+#: Fewest places to learn from, and the slope that no place has that is surely sky.
+_FEWEST, _STEEP = 50, 0.15
+#: Most of the lower edge that it may reach, and the most texture that half of it may have.
+_MOST_BOTTOM, _MOST_SLOPE = 0.05, 0.03
 
 
 class _Colors(NamedTuple):
@@ -57,28 +62,42 @@ def find_sky(photo: Tensor) -> Tensor | None:
 def _find_border(lab: Tensor) -> Tensor | None:
     """The row in each column where the sky ends, (W,); None if nothing is above.
 
-    The best of several thresholds on the slope (Shen and Wang 2013, "Sky region detection in a
-    single image for autonomous ground robot navigation", eq. 4-6): above and below shall each
-    have even colours. Departures: slopes and colours in OkLab, determinants by their roots.
+    The best of several thresholds on the slope, as in Shen and Wang 2013, "Sky region detection
+    in a single image for autonomous ground robot navigation". Departures: slopes and colours in
+    OkLab, and another energy: as much sky as stays even in colour, but for an even fading
+    towards the horizon. What lies below may be anything, so it does not count.
     """
     slopes = _measure_slopes(lab)[0, 0]  # (H, W)
-    height, width = slopes.shape
+    height = len(slopes)
     colors = lab[0].flatten(1)
     rows = torch.arange(height)[:, None]
-    best, found = 0.0, None
+    places = _list_places(lab.shape[-2], lab.shape[-1])
+    best, found = float("-inf"), None
     for threshold in _THRESHOLDS:
         steep = slopes > threshold
         border = torch.where(steep.any(0), steep.float().argmax(0), height)
         above = (rows < border).flatten()
         share = float(above.float().mean())
-        if not _LEAST_AREA <= share <= 0.97:
+        if not _LEAST_AREA <= share <= _MOST_AREA:
             continue
-        energy = 1 / (_EVENNESS * _unevenness(colors[:, above]) + _unevenness(colors[:, ~above]))
-        if energy > best:
-            best, found = energy, border
-    if found is None or float((found > height * 0.02).float().mean()) < _LEAST_TOP:
-        return None
+        faded = _flatten_fading(colors[:, above], places[:, above])
+        score = share - _EVENNESS * _unevenness(faded)
+        if score > best:
+            best, found = score, border
     return found
+
+
+def _list_places(height: int, width: int) -> Tensor:
+    """One, row and column of each place, (3, H W), with rows and columns in [0, 1]."""
+    y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
+    return torch.stack([torch.ones_like(y), y, x]).flatten(1)
+
+
+def _flatten_fading(colors: Tensor, places: Tensor) -> Tensor:
+    """What is left of colours (3, N) when their even fading over places (3, N) is taken away."""
+    products = places @ places.mT + 1e-3 * torch.eye(3)
+    fading: Tensor = (colors @ places.mT) @ torch.linalg.inv(products) @ places
+    return colors - fading
 
 
 def _measure_slopes(lab: Tensor) -> Tensor:
@@ -91,7 +110,7 @@ def _measure_slopes(lab: Tensor) -> Tensor:
 
 
 def _unevenness(colors: Tensor) -> float:
-    """Size of the cloud of colours (3, N): the cube root of its determinant, and its longest axis."""
+    """Size of a cloud of colours (3, N): the cube root of its determinant, and its long axis."""
     values = torch.linalg.eigvalsh(torch.cov(colors.double()) + 1e-6 * torch.eye(3))
     return float(values.prod() ** (1 / 3) + values[-1])
 
@@ -100,36 +119,26 @@ def _spread(lab: Tensor, border: Tensor) -> Tensor | None:
     """Decide for each place: sure ones by colour, the others by a random walk from them."""
     height, width = lab.shape[-2:]
     rows = torch.arange(height)[:, None].expand(height, width)
-    sure_above = rows < border - 2
-    lowest = float(border.float().quantile(0.95)) + 0.02 * height
-    below = (rows > border + 3) & (rows > lowest) | (rows > 0.97 * height)
-    ground = (rows > border + 3) if not bool(below.any()) else below
-    if int(sure_above.sum()) < 50 or int(ground.sum()) < 50:
+    above, below = rows < border - 2, rows > border + 3
+    lowest = rows > float(border.float().quantile(0.95)) + 0.02 * height
+    if min(int(above.sum()), int(below.sum())) < _FEWEST:
         return None
     points = lab[0].permute(1, 2, 0)  # (H, W, 3)
-    near = rows > border + 3
-    sky, earth = _learn(points[sure_above], _SKY_COLORS), _learn(points[near], _GROUND_COLORS)
+    sky, earth = _learn(points[above], _SKY_COLORS), _learn(points[below], _GROUND_COLORS)
     better = _rate(points, sky) - _rate(points, earth)
-    open_places = rows <= lowest
-    is_sky = (better > 2) & open_places & (sure_above | (better > 4))
-    is_sky = _keep_calm(is_sky, lab) & ~(rows > lowest)
-    is_ground = (better < -2) & ~sure_above | (rows > lowest)
-    seeds = torch.zeros((height, width), dtype=torch.int64)
-    seeds[is_sky], seeds[is_ground] = 1, 2
+    calm = _measure_slopes(lab)[0, 0] < _STEEP
+    is_sky = (better > torch.where(above, 2, 4)) & calm & ~lowest
+    is_ground = (better < -2) & ~above | lowest
+    seeds = is_sky.long() + 2 * is_ground.long()
     if not bool(is_sky.any()) or not bool(is_ground.any()):
         return None
     walk = need("skimage.segmentation", "Masks of the sky").random_walker
     chances = walk(
-        points.double().numpy(), seeds.numpy(), beta=300, mode="cg_j", tol=1e-3,
+        points.double().numpy(), seeds.numpy(), beta=130, mode="cg_j", tol=1e-4, prob_tol=0.1,
         return_full_prob=True, channel_axis=-1,
     )  # fmt: skip
     mask = torch.from_numpy(chances[0]).float()[None, None]
     return _drop_islands(mask)
-
-
-def _keep_calm(mask: Tensor, lab: Tensor) -> Tensor:
-    """Only what has no texture around it."""
-    return mask & (_measure_slopes(lab)[0, 0] < 0.15)
 
 
 def _drop_islands(mask: Tensor) -> Tensor:
@@ -143,8 +152,9 @@ def _drop_islands(mask: Tensor) -> Tensor:
 
 def _is_plausible(lab: Tensor, mask: Tensor) -> bool:
     """Whether what was found is large enough, at the top, and mostly of a sky's colours."""
-    share, top = float(mask.mean()), float(mask[:, :, :2].mean())
-    if share < _LEAST_AREA or top < _LEAST_TOP:
+    share, top, bottom = (float(one.mean()) for one in (mask, mask[:, :, :3], mask[:, :, -3:]))
+    calm = float(_measure_slopes(lab)[mask > 0.5].quantile(0.5)) if share > 0 else 1.0
+    if share < _LEAST_AREA or top < _LEAST_TOP or bottom > _MOST_BOTTOM or calm > _MOST_SLOPE:
         return False
     lightness, green, blue = lab[0]
     chroma = (green.square() + blue.square()).sqrt()
