@@ -60,7 +60,7 @@ def find_sky(photo: Tensor) -> Tensor | None:
 
 
 def _find_border(lab: Tensor) -> Tensor | None:
-    """The row in each column where the sky ends, (W,); None if nothing is above.
+    """The row in each column where the sky ends, (W,), 0 where none is seen; or None.
 
     The best of several thresholds on the slope, as in Shen and Wang 2013, "Sky region detection
     in a single image for autonomous ground robot navigation". Departures: slopes and colours in
@@ -75,7 +75,7 @@ def _find_border(lab: Tensor) -> Tensor | None:
     best, found = float("-inf"), None
     for threshold in _THRESHOLDS:
         steep = slopes > threshold
-        border = torch.where(steep.any(0), steep.float().argmax(0), height)
+        border = torch.where(steep.any(0), steep.float().argmax(0), 0)
         above = (rows < border).flatten()
         share = float(above.float().mean())
         if not _LEAST_AREA <= share <= _MOST_AREA:
@@ -119,7 +119,7 @@ def _spread(lab: Tensor, border: Tensor) -> Tensor | None:
     """Decide for each place: sure ones by colour, the others by a random walk from them."""
     height, width = lab.shape[-2:]
     rows = torch.arange(height)[:, None].expand(height, width)
-    above, below = rows < border - 2, rows > border + 3
+    above, below = rows < border - 2, (rows > border + 3) & (border > 0)
     lowest = rows > float(border.float().quantile(0.95)) + 0.02 * height
     if min(int(above.sum()), int(below.sum())) < _FEWEST:
         return None
