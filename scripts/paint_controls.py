@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFilter
 
 import impasto
 from impasto import Placement, images
+from impasto.api import find_mask
 from impasto.config import Pattern
 from impasto.patterns import make_sheet
 
@@ -96,6 +97,28 @@ def scales() -> Sheet:
     }
 
 
+def found() -> Sheet:
+    """Masks by name: a face left alone, and two groups of colours in two styles."""
+    photo = Image.fromarray(skimage.data.astronaut())
+    night = Image.fromarray(skimage.data.rocket())
+    return {
+        "protect: what is found": images.to_pil(find_mask(photo, "faces")),
+        "swirling-night, faces protected": paint(
+            photo, ["swirling-night"], Placement(protect="faces")
+        ),
+        "mask sky": images.to_pil(find_mask(night, "sky")),
+        "sky swirling-night, ground mosaic": paint(
+            night, ["swirling-night", "mosaic"], Placement(masks=["sky", "ground"])
+        ),
+        "the sky in the photograph's colours": paint(
+            night,
+            ["swirling-night", "mosaic"],
+            Placement(masks=["sky", "ground"]),
+            colors="photo,style",
+        ),
+    }
+
+
 def copies() -> Sheet:
     """Strokes that all run one way, and the same in every direction."""
     photo = Image.fromarray(skimage.data.chelsea())
@@ -132,6 +155,7 @@ SHEETS: dict[str, Callable[[], Sheet]] = {
     "scales": scales,
     "copies": copies,
     "family": family,
+    "found": found,
 }
 
 

@@ -29,6 +29,16 @@ from impasto.families import Family, Strokes
 from impasto.finishing import check_libraries, parse_finish
 from impasto.images import Picture, Source
 from impasto.images.layers import Layer
+from impasto.masknames import MaskName, parse_mask_name
+from impasto.masks import MaskFinder
+from impasto.masks.found import (
+    Finder,
+    FoundMask,
+    find_masks,
+    find_protection,
+    read_mask,
+    spare,
+)
 from impasto.memory import Frugality, choose_frugality, estimate_memory, suggest_size
 from impasto.objective import check_layers
 from impasto.painting import PaintState, Progress
@@ -43,6 +53,7 @@ from impasto.pyramid import (
     resize_mask,
     trim_border,
 )
+from impasto.recoloring import check_modes
 from impasto.regions import Guidance, pair_labels, pair_masks
 from impasto.version import __version__
 
@@ -103,11 +114,14 @@ class Placement:
     A mask counts by its alpha channel if it has one, else by its brightness: white is all.
 
     Attributes:
-        masks: Where each style goes, one per style; what none covers stays the photograph.
+        masks: Where each style goes, one per style; what none covers stays the photograph. Names
+            such as "people" or "sky" are found in the photograph, see `impasto.masknames`.
         style_masks: Which part of each style is looked at, one per style.
         labels: The photograph's regions in flat colours, in place of masks.
         style_labels: The styles' regions in the same colours, one per style.
         strength_map: How far to leave the photograph at each place; black leaves it untouched.
+        protect: What to find and leave alone, such as "faces" or "people:0.3", which leaves
+            0.3 of the strength; multiplied with the map.
     """
 
     masks: Sequence[Source | Picture] = ()
@@ -115,16 +129,31 @@ class Placement:
     labels: Source | Picture | None = None
     style_labels: Sequence[Source | Picture] = ()
     strength_map: Source | Picture | None = None
+    protect: str | Sequence[str | FoundMask] = ()
 
-    def load(self, load: Callable[[Source | Picture], Picture]) -> "Placement":
-        """The same with all pictures loaded."""
+    def load(self, load: Callable[[Source | Picture], Picture], finder: Finder) -> "Placement":
+        """The same with all pictures loaded, and what is named found in the photograph."""
         return Placement(
-            tuple(map(load, self.masks)),
+            find_masks(self.masks, load, finder),
             tuple(map(load, self.style_masks)),
             None if self.labels is None else load(self.labels),
             tuple(map(load, self.style_labels)),
             None if self.strength_map is None else load(self.strength_map),
+            find_protection(self.protect, finder) if self.protect else (),  # type: ignore[arg-type]
         )
+
+    @property
+    def strength(self) -> Tensor | None:
+        """How far to leave the photograph at each place, (1, 1, H, W); None: everywhere alike."""
+        given = None if self.strength_map is None else _read_mask(self.strength_map)
+        return spare(tuple(one for one in self.protect if isinstance(one, FoundMask)), given)
+
+    @property
+    def pictures(self) -> list[Picture]:
+        """All pictures, once they are loaded."""
+        given = [*self.masks, *self.style_masks, self.labels, *self.style_labels]
+        given += [self.strength_map, *self.protect]
+        return [one for one in given if isinstance(one, Picture)]
 
     def guide(self, count: int, shares: Sequence[float] | None) -> Guidance:
         """What the engine needs of it, for `count` styles; the pictures must be loaded.
@@ -132,7 +161,7 @@ class Placement:
         Raises:
             ConfigError: If pictures and styles do not fit together.
         """
-        strength = None if self.strength_map is None else _read_mask(self.strength_map)
+        strength = self.strength
         if self.labels is None:
             if self.style_labels:
                 raise ConfigError("Style labels need labels of the photograph; give both.")
@@ -149,13 +178,16 @@ class Placement:
         return Guidance(pair_labels(_read_labels(self.labels), styles), strength)
 
     def describe(self) -> dict[str, Any]:
-        """Names and digests of the pictures, by what they are for."""
+        """Names and digests of the pictures, by what they are for; of those found, no digests."""
         found: dict[str, Any] = {}
         for kind, pictures in vars(self).items():
             if isinstance(pictures, Picture):
                 found[kind] = identify(pictures)
             elif pictures:
-                found[kind] = [identify(picture) for picture in pictures]
+                found[kind] = [
+                    one.describe() if isinstance(one, FoundMask) else identify(one)
+                    for one in pictures
+                ]
         return found
 
 
@@ -294,10 +326,10 @@ class Job:
         ]
         placement = self.placement or Placement()
         named = [(f"mask {n}", mask) for n, mask in enumerate(placement.masks, 1)]
-        named += [("strength", placement.strength_map)] if placement.strength_map else []
+        masks = [(name, _read_mask(mask)) for name, mask in named]
+        masks += [] if placement.strength is None else [("strength", placement.strength)]
         layers += [
-            Layer(name, soften_border(resize_mask(_read_mask(mask), size), kind))
-            for name, mask in named
+            Layer(name, soften_border(resize_mask(mask, size), kind)) for name, mask in masks
         ]
         if isinstance(placement.labels, Picture):
             layers.append(Layer("labels", fit(placement.labels), visible=False))
@@ -395,13 +427,16 @@ class Painter:
         """
         config = config or PaintConfig()
         loaded = self._load(photo)
+        finder = MaskFinder(
+            _flatten(loaded), loaded.name, offline=self._offline, progress=self._on_download
+        )
         job = Job(
             loaded,
             tuple(self._load(find_style(style)) for style in styles),
             config,
             None if start is None else self._load(start),
             self,
-            placement=None if placement is None else placement.load(self._load),
+            placement=None if placement is None else placement.load(self._load, finder),
         )
         _check_job(job)
         check_layers(self.load_encoder(config), config.resolve())
@@ -496,6 +531,36 @@ def paint(
     return job.collect(progress)
 
 
+def find_mask(
+    photo: Source | Picture,
+    name: str | MaskName,
+    *,
+    offline: bool = False,
+    on_download: Callable[[str, int, int], None] | None = None,
+) -> Picture:
+    """Find people, faces, sky or colours in a photograph, to look at or to retouch.
+
+    Args:
+        photo: The photograph.
+        name: Such as "people", "not-sky" or "cluster:1/3", see `impasto.masknames`.
+        offline: Never download anything.
+        on_download: Called as (name, bytes done, bytes in all) while a network is fetched.
+
+    Returns:
+        A grey picture of the photograph's size: white is all of it.
+
+    Raises:
+        ConfigError: If the name is unknown or a library is missing.
+        ImageError: If there is no such thing in the photograph, or it cannot be read.
+        WeightsError: If a network that is needed cannot be had.
+    """
+    picture = photo if isinstance(photo, Picture) else images.load(photo)
+    asked = parse_mask_name(name) if isinstance(name, str) else name
+    finder = MaskFinder(_flatten(picture), picture.name, offline=offline, progress=on_download)
+    mask = resize(finder.find(asked), picture.size)
+    return Picture(mask.expand(-1, 3, -1, -1), name=str(asked))
+
+
 def find_style(style: Source | Picture) -> Source | Picture:
     """Turn the name of a gallery style into its picture's path; a file of that name wins."""
     if not isinstance(style, str) or style == "-" or Path(style).exists():
@@ -524,7 +589,7 @@ def _check_job(job: Job) -> None:
         raise ConfigError("No style is given; name at least one style picture.")
     if "file" in parse_blend(job.config.init) and job.start is None:
         raise ConfigError("The start 'file' needs a picture; give one, with --init-file.")
-    _ = job.guidance  # raises what is wrong with masks
+    check_modes(job.config.color_modes, job.guidance)  # raises what is wrong with masks too
     check_libraries(parse_finish(job.config.finish))
     job.config.list_stroke_sizes(len(job.styles))
     job.config.list_style_scales(len(job.styles))
@@ -535,9 +600,7 @@ def _check_job(job: Job) -> None:
 
 def _read_mask(picture: Source | Picture) -> Tensor:
     assert isinstance(picture, Picture)
-    if picture.alpha is not None:
-        return picture.alpha
-    return picture.pixels.mean(1, keepdim=True)
+    return read_mask(picture)
 
 
 def _read_labels(picture: Source | Picture) -> Tensor:

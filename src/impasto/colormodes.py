@@ -68,12 +68,14 @@ class ColorMode:
         recolor: Makes of the painting, the photograph at the same size, the style pictures as
             they were given, and a seed, the recoloured painting. Use `after`.
         needs_painting: False if the result does not depend on the painting at all.
+        leaves_photographs: True if `recolor` makes of the photograph itself the same again.
     """
 
     summary: str
     before: Callable[[Tensor, Tensor], Tensor]
     recolor: Callable[[Tensor, Tensor, Sequence[Tensor], int], Tensor]
     needs_painting: bool = True
+    leaves_photographs: bool = True
 
     def after(
         self,
@@ -455,11 +457,13 @@ COLOR_MODES: dict[str, ColorMode] = {
         "the finished painting gets the photograph's palette",
         lambda style, photograph: style,
         lambda painting, photograph, styles, seed: match_histogram(painting, [photograph], seed),
+        leaves_photographs=False,
     ),
     "palette": ColorMode(
         "only colours: the photograph with the style's palette, nothing painted",
         lambda style, photograph: style,
         lambda painting, photograph, styles, seed: take_palette(photograph, styles, seed),
         needs_painting=False,
+        leaves_photographs=False,
     ),
 }

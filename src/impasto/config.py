@@ -6,7 +6,7 @@ node can read it without the seconds that importing PyTorch takes.
 
 import dataclasses
 import re
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
     BaseModel,
@@ -32,6 +32,7 @@ Pattern = Literal["straight", "half-drop", "half-brick", "mirror"]
 Seamless = Literal["none", Pattern]
 Precision = Literal["auto", "float32", "bfloat16"]
 Colors = Literal["style", "photo", "luminance", "linear", "histogram", "palette"]
+COLORS: tuple[str, ...] = get_args(Colors)
 StyleScale = Literal["all", "coarse", "fine"]
 Augmentation = Literal["mirror", "rotate", "tile"]
 
@@ -147,12 +148,14 @@ class PaintConfig(BaseModel):
     keep_colors: bool = Field(
         False, description="Keep the photograph's colours; the same as --colors photo."
     )
-    colors: Colors = Field(
+    colors: str = Field(
         "style",
+        json_schema_extra={"metavar": f"{'|'.join(COLORS)},..."},
         description="Whose colours: style (the painting's own), photo (the photograph's, with"
         " painted lightness), luminance (painted in grey, then the photograph's), linear (softer"
         " than photo), histogram (the result gets the photograph's palette), palette (the"
-        " photograph in the style's colours; nothing is painted).",
+        " photograph in the style's colours; nothing is painted). One for all, or one for each"
+        " mask.",
     )
     family_pull: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5,
@@ -298,6 +301,7 @@ class PaintConfig(BaseModel):
         """Check what one field alone cannot."""
         parse_blend(self.init)
         parse_finish(self.finish)
+        parse_colors(self.colors)
         if self.keep_colors and self.colors not in ("style", "photo"):
             raise ConfigError(
                 f"--keep-colors and --colors {self.colors} contradict each other; give one."
@@ -357,13 +361,26 @@ class PaintConfig(BaseModel):
         return self.dpi or USUAL_DPI
 
     @property
-    def color_mode(self) -> Colors:
-        """Whose colours, by either setting."""
-        return "photo" if self.keep_colors else self.colors
+    def color_modes(self) -> tuple[str, ...]:
+        """Whose colours, by either setting: one for all, or one for each mask."""
+        return ("photo",) if self.keep_colors else parse_colors(self.colors)
 
     def to_dict(self) -> dict[str, Any]:
         """Settings that differ from the defaults, ready for JSON."""
         return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def parse_colors(text: str) -> tuple[str, ...]:
+    """Read whose colours, such as `photo` or `photo,style`: one for all, or one for each mask.
+
+    Raises:
+        ConfigError: If a mode is unknown.
+    """
+    modes = tuple(part.strip() for part in text.split(","))
+    for mode in modes:
+        if mode not in COLORS:
+            raise ConfigError(f"--colors: choose of {', '.join(COLORS)}, not {mode!r}.")
+    return modes
 
 
 def parse_blend(text: str) -> dict[str, float]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from impasto.color import match_colors
-from impasto.colormodes import COLOR_MODES, sample_colors
+from impasto.colormodes import sample_colors
 from impasto.config import PaintConfig, parse_blend
 from impasto.encoders import Encoder
 from impasto.errors import ConfigError, NumericalError, ShapeError
@@ -22,7 +22,8 @@ from impasto.objective import Objective, build_objective
 from impasto.palettes import Palette, draw_toward, measure_palette
 from impasto.patterns import make_seamless
 from impasto.pyramid import Scale, Size, cover, plan_painting, resize, trim_border
-from impasto.regions import Guidance
+from impasto.recoloring import check_modes, needs_painting, recolor_painting, recolor_styles
+from impasto.regions import Guidance, ScaledGuidance
 from impasto.solvers import LBFGS, SGD, Adam, Evaluate, Evaluation, Solver
 from impasto.tiled import TiledObjective, build_tiled_objective
 from impasto.touches import apply_finish
@@ -125,8 +126,9 @@ def paint(
     _check_pictures(content, styles)
     plan = plan_painting(config, (content.shape[-2], content.shape[-1]))
     content = _prepare_content(content, config, plan[-1].size)
-    if not COLOR_MODES[config.color_mode].needs_painting:
-        yield _show_unpainted(_Show(content, styles, config, palette), plan[-1].size)
+    check_modes(config.color_modes, guidance)
+    if not needs_painting(config.color_modes):
+        yield _show_unpainted(_Show(content, styles, config, palette), plan[-1].size, guidance)
         return
     show = _Show(content, styles, config, palette)
     styles = _prepare_styles(content, styles, config)
@@ -203,7 +205,7 @@ def finish(
     config: PaintConfig,
     styles: Sequence[Tensor] = (),
     palette: Palette | None = None,
-    presence: Tensor | None = None,
+    places: ScaledGuidance | None = None,
 ) -> Tensor:
     """What is done to a painting after the last step: colours, then the finishing touches.
 
@@ -213,13 +215,13 @@ def finish(
         config: All settings.
         styles: As they were given.
         palette: Of a family, toward which the colours are drawn.
-        presence: Where there is any paint, (1, 1, H, W); all over if left out.
+        places: Where there is any paint, and which region's; all over if left out.
     """
-    kind, seed = config.seamless, config.seed
+    kind, seed, places = config.seamless, config.seed, places or ScaledGuidance()
     photograph = resize(content, (picture.shape[-2], picture.shape[-1]), kind)
-    picture = COLOR_MODES[config.color_mode].after(picture, photograph, styles, seed=seed)
+    picture = recolor_painting(picture, photograph, styles, config.color_modes, places, seed)
     if palette is not None:
-        picture = draw_toward(picture, palette, config.family_pull, presence)
+        picture = draw_toward(picture, palette, config.family_pull, places.presence)
     if not config.finish:
         return picture
     touches = parse_finish(config.finish)
@@ -235,34 +237,39 @@ class _Show:
     config: PaintConfig
     palette: Palette | None
 
-    def finish(self, picture: Tensor, presence: Tensor | None) -> Tensor:
-        return finish(picture, self.content, self.config, self.styles, self.palette, presence)
+    def finish(self, picture: Tensor, places: ScaledGuidance) -> Tensor:
+        return finish(picture, self.content, self.config, self.styles, self.palette, places)
 
     def palettes(
-        self, picture: Tensor, presence: Tensor | None
+        self, picture: Tensor, places: ScaledGuidance
     ) -> Callable[[], tuple[Palette, Palette]] | None:
         if self.palette is None:
             return None
 
         wanted, bare = self.palette, self.config.model_copy(update={"finish": ""})
+        presence = places.presence
 
         def measure() -> tuple[Palette, Palette]:
-            plain = finish(picture, self.content, bare, self.styles)
+            plain = finish(picture, self.content, bare, self.styles, None, places)
             drawn = draw_toward(plain, wanted, bare.family_pull, presence)
             return measure_palette(plain, presence), measure_palette(drawn, presence)
 
         return measure
 
 
-def _show_unpainted(show: _Show, size: Size) -> Progress:
+def _show_unpainted(show: _Show, size: Size, guidance: Guidance | None) -> Progress:
     """The only event of a painting that is the photograph in other colours."""
-    picture = resize(show.content, size, show.config.seamless)
+    kind = show.config.seamless
+    picture = resize(show.content, size, kind)
+    places = ScaledGuidance()
+    if guidance is not None:
+        places = guidance.scale(size, picture.device, kind)
     return Progress(
         scale=0, scales=1, size=size, step=1, steps=1, loss=0.0, terms={}, seconds=0.0,
         seconds_left=0.0, note="", done=True,
-        picture=lambda: show.finish(picture, None),
+        picture=lambda: show.finish(picture, places),
         state=lambda: PaintState(0, 1, picture),
-        palettes=show.palettes(picture, None),
+        palettes=show.palettes(picture, places),
     )  # fmt: skip
 
 
@@ -370,7 +377,7 @@ class _Sitting:
 
     def report(self, step: int, evaluation: Evaluation, note: str, *, last: bool) -> Progress:
         """Make the event of a step; `last` if the scale ends with it."""
-        index, plan, show, presence = self._index, self._plan, self._show, self._presence
+        index, plan, show, places = self._index, self._plan, self._show, self.objective.guidance
         done = plan[index].steps if last else step
         self._clock.tick(index, done)
         solver, image, average = self._solver, self._solver.image, self._average
@@ -388,9 +395,9 @@ class _Sitting:
             seconds_left=self._clock.seconds_left,
             note=note,
             done=last and index + 1 == len(plan),
-            picture=lambda: show.finish(picture, presence),
+            picture=lambda: show.finish(picture, places),
             state=lambda: PaintState(index, done, image, solver.state(), average, precise),
-            palettes=show.palettes(picture, presence),
+            palettes=show.palettes(picture, places),
         )
 
     def _update_average(self) -> None:
@@ -466,7 +473,6 @@ def _prepare_content(content: Tensor, config: PaintConfig, size: Size) -> Tensor
 
 
 def _prepare_styles(content: Tensor, styles: Sequence[Tensor], config: PaintConfig) -> list[Tensor]:
-    before = COLOR_MODES[config.color_mode].before
     trimmed = [trim_border(style, config.trim_style) for style in styles]
     scales = config.list_style_scales(len(styles))
     coarse = [style for style, scale in zip(trimmed, scales, strict=True) if scale == "coarse"]
@@ -478,7 +484,7 @@ def _prepare_styles(content: Tensor, styles: Sequence[Tensor], config: PaintConf
             match_colors(style, palette) if scale == "fine" else style
             for style, scale in zip(trimmed, scales, strict=True)
         ]
-    return [before(style, content) for style in trimmed]
+    return recolor_styles(trimmed, content, config.color_modes)
 
 
 def _check_pictures(content: Tensor, styles: Sequence[Tensor]) -> None:

@@ -78,13 +78,22 @@ _COMMANDS = {
     "For example\n"
     "  impasto styles mosaic --save .\n"
     "  impasto styles --sheet sheet.png",
-    "weights": "List, fetch, check or delete the weights of the networks.",
+    "mask": "Find people, faces, sky or colours in a photograph, and write that as a mask.\n\n"
+    "For example\n"
+    "  impasto mask photo.jpg people -o mask.png\n"
+    "  impasto mask photo.jpg sky --overlay -o look.png    the mask over the photograph\n"
+    "  impasto mask photo.jpg cluster:1/3                  the darkest of three colour groups\n\n"
+    "NAME is people, background, faces, sky, ground, or cluster:K/N, with not- before it for all"
+    " but that. Retouch the picture and give it to impasto paint as --mask or --strength-map; or"
+    " give the name itself there.",
+    "weights": "List, fetch, add, check or delete the weights of the networks.",
     "doctor": "Show what is installed, what will paint, and what is missing.",
 }
 _USAGES = {
     "paint": "Usage: impasto paint [OPTIONS] PHOTO STYLE...",
     "again": "Usage: impasto again [OPTIONS] PAINTING",
     "styles": "Usage: impasto styles [OPTIONS] [NAME]",
+    "mask": "Usage: impasto mask [OPTIONS] PHOTO NAME",
 }
 for _name, _help in _COMMANDS.items():
     _target = "app" if _name == "weights" else "command"

@@ -28,6 +28,7 @@ from impasto.cli.paint import Commission, carry_out
 from impasto.cli.report import write_line
 from impasto.config import PaintConfig
 from impasto.errors import ConfigError, ImageError
+from impasto.masknames import parse_mask_name, parse_protection
 from impasto.version import __version__
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class Record:
                 weights=str(found["weights"]) if "weights" in found else None,
                 version=str(found["impasto"]),
                 placement={
-                    _PLACES[kind].name: [_identity(one) for one in _listed(pictures)]
+                    _PLACES[kind].name: [_place(kind, one) for one in _listed(pictures)]
                     for kind, pictures in dict(found.get("placement", {})).items()
                 },
                 palette=Palette.from_dict(found["palette"]) if "palette" in found else None,
@@ -154,6 +155,15 @@ _PLACES = {field.name: field for field in fields(PlacementOptions)}
 
 def _listed(found: Any) -> list[Any]:
     return found if isinstance(found, list) else [found]
+
+
+def _place(kind: str, found: dict[str, str]) -> dict[str, str]:
+    """A picture, or a mask to be found again."""
+    if kind not in ("masks", "protect") or "automatic" not in found:
+        return _identity(found)
+    name = str(found["automatic"])
+    parse_protection(name) if kind == "protect" else parse_mask_name(name)
+    return {"automatic": name, "version": str(found["version"])}
 
 
 def _identity(found: dict[str, str]) -> dict[str, str]:
@@ -201,10 +211,20 @@ class _Search:
         places: dict[str, Any] = {}
         for kind, identities in record.placement.items():
             what = kind.removesuffix("s").replace("_", " ")
-            found = tuple(self._find(what, "", identity, None) for identity in identities)
+            found = tuple(self._find_place(what, identity) for identity in identities)
             single = _PLACES[kind].default is None
             places[kind] = found[0] if single else found
         return PlacementOptions(**places)
+
+    def _find_place(self, what: str, identity: dict[str, str]) -> str:
+        name = identity.get("automatic")
+        if name is None:
+            return self._find(what, "", identity, None)
+        asked = parse_mask_name(name) if what == "mask" else parse_protection(name)[0]
+        if identity["version"] != str(asked.version):
+            self.notes.append(f"This impasto finds {name} in another way; the result may differ.")
+        # A file of that name would win otherwise.
+        return f"auto:{name}" if what == "mask" and Path(name).is_file() else name
 
     def _find(self, what: str, option: str, identity: dict[str, str], given: str | None) -> str:
         if given is not None:

@@ -13,7 +13,7 @@ from impasto.files import check_writable
 from impasto.palettes import Palette, measure_palette, measure_spread, palette_distance
 
 #: Colour modes whose paintings have the style's colours; others follow their first painting.
-_OF_STYLE = ("style", "palette")
+_OF_STYLE = frozenset({"style", "palette"})
 
 
 class Album:
@@ -84,7 +84,9 @@ class Album:
 
     def _takes_first(self, config: PaintConfig) -> bool:
         wanted = self._options.family_palette
-        return wanted == "first" or (wanted is None and config.color_mode not in _OF_STYLE)
+        return wanted == "first" or (
+            wanted is None and not _OF_STYLE.issuperset(config.color_modes)
+        )
 
     def _found(self, family: Family) -> None:
         assert self._path is not None

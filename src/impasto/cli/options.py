@@ -14,6 +14,7 @@ from cyclopts import Group, Parameter
 
 from impasto.config import PaintConfig
 from impasto.errors import ConfigError
+from impasto.masknames import is_mask_name
 
 _T = TypeVar("_T")
 
@@ -99,6 +100,8 @@ def _describe_range(schema: dict[str, Any]) -> str:
 
 
 def _name_value(schema: dict[str, Any]) -> str:
+    if "metavar" in schema:
+        return str(schema["metavar"])
     if "enum" in schema:
         names = "|".join(schema["enum"])
         # A longer list would be broken within a word; the description has the names too.
@@ -174,9 +177,10 @@ class PlacementOptions:
         _in(
             _PLACES,
             "Where each style goes: once per style, in their order; white is all, or the alpha"
-            " channel counts. What no mask covers stays as it is in the photograph.",
+            " channel counts. What no mask covers stays as it is in the photograph. Or a name of"
+            " what is to be found: people, background, faces, sky, ground, rest, cluster:1/3.",
             "--mask",
-            metavar="FILE",
+            metavar="FILE|NAME",
         ),
     ] = ()
     style_masks: Annotated[
@@ -210,6 +214,15 @@ class PlacementOptions:
             metavar="FILE",
         ),
     ] = None
+    protect: Annotated[
+        tuple[str, ...],
+        _in(
+            _PLACES,
+            "What to find and leave alone: faces, people, or another name of a mask, with commas"
+            " between; faces:0.3 leaves 0.3 of the strength.",
+            metavar="NAME[:X],...",
+        ),
+    ] = ()
 
     def given(self) -> dict[str, Any]:
         """What was given, by its name in `impasto.Placement`."""
@@ -227,7 +240,8 @@ class PlacementOptions:
     @property
     def files(self) -> tuple[str, ...]:
         """All pictures that were named."""
-        several = (*self.masks, *self.style_masks, *self.style_labels)
+        masks = (one for one in self.masks if not is_mask_name(one))
+        several = (*masks, *self.style_masks, *self.style_labels)
         return several + tuple(one for one in (self.labels, self.strength_map) if one)
 
 

@@ -30,6 +30,7 @@ from impasto.cli.options import (
 from impasto.cli.report import Report, open_report
 from impasto.config import PaintConfig, parse_blend
 from impasto.errors import ConfigError, ImpastoError
+from impasto.masknames import is_mask_name, parse_mask_name, parse_protection
 
 if TYPE_CHECKING:
     from impasto.api import Painter, Placement
@@ -71,6 +72,13 @@ class Commission:
 
         given = self.places.given()
         return Placement(**given) if given else None
+
+    def check(self) -> None:
+        """See before the work that names of masks are known."""
+        parse_protection(self.places.protect)
+        for word in self.places.masks:
+            if is_mask_name(word):
+                parse_mask_name(word)
 
 
 def command(
@@ -204,6 +212,7 @@ def _read_family(
 
 
 def _check_inputs(commission: Commission) -> None:
+    commission.check()
     if commission.inputs.count("-") > 1:
         raise ConfigError("Only one picture can come from standard input.")
     if commission.start is None and "file" in parse_blend(commission.config.init):

@@ -56,6 +56,7 @@ class Start:
         """Remarks about the pictures that were read, and about the size."""
         pictures = [self.job.photo, *self.job.styles]
         pictures += [self.job.start] if self.job.start is not None else []
+        pictures += self.job.placement.pictures if self.job.placement is not None else []
         notes = [f"{picture.name}: {note}" for picture in pictures for note in picture.notes]
         return notes + self._remark_on_size()
 

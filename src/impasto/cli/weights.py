@@ -1,6 +1,7 @@
 """`impasto weights`."""
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -20,9 +21,9 @@ Json = Annotated[bool, Parameter(help="Tell it as JSON.", negative="", show_defa
 @app.command(name="list")
 def list_weights(*, json: Json = False) -> int:
     """List all weights that have a name, and which are here."""
-    from impasto import weights
+    from impasto import networkfiles, weights
 
-    items = weights.inventory()
+    items = weights.inventory() + networkfiles.inventory()
     if json:
         write_json([_to_dict(item) for item in items])
     else:
@@ -41,12 +42,10 @@ def pull(name: Name, /, *, json: Json = False) -> int:
 
     Prints the path of the file.
     """
-    from impasto import weights
-
     report = open_report(json_lines=json, quiet=False, stdout_taken=False)
     with Interruption(), report:
         try:
-            path = weights.locate(name, progress=report.download)
+            path = _keeper_of(name).locate(name, progress=report.download)
         except ImpastoError as error:
             return report.error(error)
     write_json({"event": "done", "path": str(path)}) if json else write_table((), [(str(path),)])
@@ -54,12 +53,25 @@ def pull(name: Name, /, *, json: Json = False) -> int:
 
 
 @app.command
+def add(
+    file: Annotated[str, Parameter(name="FILE", help="A file that was fetched elsewhere.")], /
+) -> int:
+    """Keep a file that is here already, for machines without a network."""
+    from impasto import networkfiles
+
+    name = networkfiles.add(Path(file))
+    write_line(f"Added {name}.")
+    return 0
+
+
+@app.command
 def verify(name: Annotated[Name | None, Parameter(name="NAME")] = None, /) -> int:
     """Check what is kept against its digests; of one name, or of all."""
-    from impasto import weights
+    from impasto import networkfiles, weights
 
-    names = [name] if name else [item.entry.name for item in weights.inventory() if item.size]
-    states = [(one, weights.verify(one)) for one in names]
+    items = weights.inventory() + networkfiles.inventory()
+    names = [name] if name else [item.entry.name for item in items if item.size]
+    states = [(one, _keeper_of(one).verify(one)) for one in names]
     write_table((), states)
     if not states:
         write_line("Nothing is kept yet.")
@@ -73,23 +85,32 @@ def verify(name: Annotated[Name | None, Parameter(name="NAME")] = None, /) -> in
 @app.command
 def remove(name: Name, /) -> int:
     """Delete what is kept of weights; they can be fetched again."""
-    from impasto import weights
-
-    found = weights.remove(name)
+    found = _keeper_of(name).remove(name)
     write_line(f"Deleted {name}." if found else f"Nothing is kept of {name}.")
     return 0
+
+
+def _keeper_of(name: str) -> Any:
+    """The module that knows a name."""
+    from impasto import networkfiles, weights
+
+    return networkfiles if name in networkfiles.ENTRIES else weights
 
 
 def _describe_state(item: "InventoryItem") -> str:
     from impasto.downloads import UrlSource
 
     if item.size:
-        return f"ready, {item.size / 2**20:.0f} MiB"
+        return f"ready, {_spell_size(item.size)}"
     if item.available:
         return "ready to unpack"
     source = item.entry.source
-    size = f", {source.size / 2**20:.0f} MiB" if isinstance(source, UrlSource) else ""
+    size = f", {_spell_size(source.size)}" if isinstance(source, UrlSource) else ""
     return f"to be fetched{size}"
+
+
+def _spell_size(size: int) -> str:
+    return f"{size / 2**20:.0f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
 
 
 def _to_dict(item: "InventoryItem") -> dict[str, object]:
