@@ -12,7 +12,7 @@ import skimage.data
 from PIL import Image, ImageDraw, ImageFilter
 
 import impasto
-from impasto import Placement
+from impasto import Placement, gallery
 
 FOLDER = Path("docs/pictures/controls")
 SIZE = 512
@@ -70,7 +70,25 @@ def strength() -> Sheet:
     }
 
 
-SHEETS: dict[str, Callable[[], Sheet]] = {"masks": masks, "strength": strength}
+def photoreal() -> Sheet:
+    """Photographs in the look of a style: recoloured, both ways of photorealism, and painted."""
+    photo, style = Image.fromarray(skimage.data.coffee()), "expressionist"
+    ways: dict[str, dict[str, Any]] = {
+        "--colors palette": {"colors": "palette"},
+        "--photoreal closed-form": {"photoreal": "closed-form"},
+        "--photoreal affine": {"photoreal": "affine"},
+        "painted": {},
+    }
+    style_picture = Image.open(gallery.picture_path(style))
+    pictures = {name: paint(photo, [style], Placement(), **way) for name, way in ways.items()}
+    return {"photograph": photo, style: style_picture, **pictures}
+
+
+SHEETS: dict[str, Callable[[], Sheet]] = {
+    "masks": masks,
+    "strength": strength,
+    "photoreal": photoreal,
+}
 
 
 def hang(pictures: Sheet) -> Image.Image:

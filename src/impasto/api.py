@@ -29,10 +29,11 @@ from impasto.finishing import check_libraries, parse_finish
 from impasto.images import Picture, Source
 from impasto.images.layers import Layer
 from impasto.memory import Frugality, choose_frugality, estimate_memory, suggest_size
+from impasto.metrics import Scores, color_distance, measure_likeness
 from impasto.objective import check_layers
 from impasto.painting import PaintState, Progress
 from impasto.painting import paint as run_engine
-from impasto.pyramid import SMALLEST_SIDE, plan_painting, resize
+from impasto.pyramid import SMALLEST_SIDE, plan_painting, resize, trim_border
 from impasto.regions import Guidance, pair_labels, pair_masks
 from impasto.version import __version__
 
@@ -47,6 +48,7 @@ class Painting:
         loss: The last value of the objective.
         terms: Its weighted parts.
         seconds: Time that painting took.
+        scores: How photorealistic it is, if that was asked for.
     """
 
     picture: Picture
@@ -54,6 +56,7 @@ class Painting:
     loss: float
     terms: dict[str, float]
     seconds: float
+    scores: Scores | None = None
 
     def save(
         self,
@@ -209,7 +212,10 @@ class Job:
         picture = Picture(
             pixels, alpha, self.photo.bits, self.photo.dpi, self.photo.name, self.photo.notes
         )
-        return Painting(picture, self.settings, progress.loss, progress.terms, progress.seconds)
+        scores = self._score(pixels) if progress.done else None
+        return Painting(
+            picture, self.settings, progress.loss, progress.terms, progress.seconds, scores
+        )
 
     def make_layers(self, painting: Painting) -> list[Layer]:
         """Photograph, painting and masks, bottom to top, for `impasto.images.layers`."""
@@ -230,6 +236,18 @@ class Job:
         if isinstance(placement.labels, Picture):
             layers.append(Layer("labels", fit(placement.labels), visible=False))
         return layers
+
+    def _score(self, pixels: Tensor) -> Scores | None:
+        """How photorealistic a result is; None unless that was asked for."""
+        if self.config.photoreal == "none":
+            return None
+        photograph = resize(_flatten(self.photo), (pixels.shape[-2], pixels.shape[-1]))
+        styles = [trim_border(_flatten(one), self.config.trim_style) for one in self.styles]
+        guidance = self.guidance or Guidance(
+            pair_masks(len(styles), (), (), self.config.style_shares)
+        )
+        distances = [color_distance(one, styles, guidance.regions) for one in (pixels, photograph)]
+        return Scores(*measure_likeness(pixels, photograph), *distances)
 
     def _describe(self) -> dict[str, Any]:
         described: dict[str, Any] = {

@@ -11,6 +11,7 @@ from impasto.config import PaintConfig
 from impasto.encoders import Encoder, describe_unknown_layer
 from impasto.errors import ConfigError
 from impasto.losses import LOSS_FORMS, squared_difference, sum_squares, total_variation
+from impasto.matting import matting_energy
 from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize
 from impasto.regions import Guidance, Region, ScaledGuidance, StylePart, pair_masks
 from impasto.solvers import Evaluation
@@ -29,6 +30,7 @@ class Objective:
         style: Layer -> for each region, moments of its blended styles.
         content_factors: Content layer -> what its summed squared difference is multiplied with.
         guidance: Where the regions are, and how strongly it paints.
+        photograph: What the picture must be locally affine to, shape (1, 3, H, W); None: nothing.
     """
 
     encoder: Encoder
@@ -37,6 +39,7 @@ class Objective:
     style: dict[str, tuple[Moments, ...]]
     content_factors: dict[str, float]
     guidance: ScaledGuidance = field(default_factory=ScaledGuidance)
+    photograph: Tensor | None = None
 
     def __call__(self, image: Tensor) -> Evaluation:
         """Evaluate loss and gradient.
@@ -52,7 +55,7 @@ class Objective:
         return Evaluation(total.item(), gradient, values)
 
     def compute_terms(self, image: Tensor) -> dict[str, Tensor]:
-        """The weighted terms as differentiable scalars: content, style and tv."""
+        """The weighted terms as differentiable scalars: content, style, tv and photoreal."""
         features = self.encoder(image, [*self.content, *self.style])
         stride, guidance = self.encoder.stride, self.guidance
         differences = {
@@ -69,7 +72,18 @@ class Objective:
             for layer, targets in self.style.items()
         }
         positions = {layer: features[layer][0, 0].numel() for layer in self.style}
-        return self.weigh(differences, moments, positions, total_variation(image))
+        terms = self.weigh(differences, moments, positions, total_variation(image))
+        return terms | self.compute_photoreal(image)
+
+    def compute_photoreal(self, image: Tensor) -> dict[str, Tensor]:
+        """The term that keeps a picture locally affine to its photograph; empty if none does.
+
+        It works in bands of its own, so that tiles need nothing else.
+        """
+        if self.photograph is None:
+            return {}
+        energy = matting_energy(image, self.photograph)
+        return {"photoreal": energy * (self.config.photoreal_weight or 0.0)}
 
     def weigh(
         self,
@@ -156,13 +170,17 @@ def build_objective(
     """
     check_layers(encoder, config)
     content_layers, style_layers = select_layers(encoder, config, details=details)
+    picture = resize(content, size)
     with torch.no_grad():
-        seen = encoder(resize(content, size), content_layers) if content_layers else {}
+        seen = encoder(picture, content_layers) if content_layers else {}
         guidance = guidance or Guidance(pair_masks(len(styles), (), (), config.style_shares))
         style = measure_styles(encoder, config, styles, size, style_layers, guidance.regions)
     factor = LOSS_FORMS[config.loss].content_factor
     factors = {layer: factor(sum_squares(target), target.numel()) for layer, target in seen.items()}
-    return Objective(encoder, config, seen, style, factors, guidance.scale(size, content.device))
+    return Objective(
+        encoder, config, seen, style, factors, guidance.scale(size, content.device),
+        picture if config.photoreal_weight else None,
+    )  # fmt: skip
 
 
 def content_weight(config: PaintConfig) -> float:

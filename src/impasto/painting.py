@@ -16,10 +16,12 @@ from impasto.config import PaintConfig, parse_blend
 from impasto.encoders import Encoder
 from impasto.errors import ConfigError, NumericalError, ShapeError
 from impasto.finishing import parse_finish
+from impasto.matting import smooth_affinely
 from impasto.memory import Frugality
 from impasto.objective import Objective, build_objective
+from impasto.photoreal import fit_look, transfer_look
 from impasto.pyramid import Scale, Size, cover, plan_painting, resize, trim_border
-from impasto.regions import Guidance
+from impasto.regions import Guidance, pair_masks
 from impasto.solvers import LBFGS, SGD, Adam, Evaluate, Evaluation, Solver
 from impasto.tiled import TiledObjective, build_tiled_objective
 from impasto.touches import apply_finish
@@ -116,14 +118,18 @@ def paint(
     config = config.resolve()
     _check_pictures(content, styles)
     plan = plan_painting(config, (content.shape[-2], content.shape[-1]))
-    if not COLOR_MODES[config.color_mode].needs_painting:
-        yield _show_unpainted(content, styles, config, plan[-1].size)
+    if not config.is_painted:
+        yield from _show_unpainted(content, styles, encoder, config, plan[-1].size, guidance)
         return
     given, styles = styles, _prepare_styles(content, styles, config)
     if state and state.precise:
         encoder = encoder.with_precision(torch.float32)
     clock = _Clock(plan)
-    picture = state.image if state else make_start(content, styles, config, plan[0].size, start)
+    if state:
+        picture = state.image
+    else:
+        opening = _open(content, styles, encoder, config, plan[0].size, guidance)
+        picture = make_start(opening, styles, config, plan[0].size, start)
     for index in range(state.scale if state else 0, len(plan)):
         size, steps = plan[index].size, plan[index].steps
         saving = frugality if frugality and max(size) > frugality.tile else None
@@ -199,16 +205,54 @@ def finish(
 
 
 def _show_unpainted(
-    content: Tensor, styles: Sequence[Tensor], config: PaintConfig, size: Size
-) -> Progress:
-    """The only event of a painting that is the photograph in other colours."""
-    picture = resize(content, size)
-    return Progress(
-        scale=0, scales=1, size=size, step=1, steps=1, loss=0.0, terms={}, seconds=0.0,
-        seconds_left=0.0, note="", done=True,
-        picture=lambda: finish(picture, content, config, styles),
-        state=lambda: PaintState(0, 1, picture),
-    )  # fmt: skip
+    content: Tensor,
+    styles: Sequence[Tensor],
+    encoder: Encoder,
+    config: PaintConfig,
+    size: Size,
+    guidance: Guidance | None,
+) -> Iterator[Progress]:
+    """The events of a painting that is the photograph in other colours."""
+    began, picture = time.perf_counter(), resize(content, size)
+    steps = 1
+
+    def show(step: int, make: Callable[[], Tensor]) -> Progress:
+        return Progress(
+            scale=0, scales=1, size=size, step=step, steps=steps, loss=0.0, terms={},
+            seconds=time.perf_counter() - began, seconds_left=0.0, note="", done=step == steps,
+            picture=lambda: finish(make(), content, config, styles),
+            state=lambda: PaintState(0, step, picture),
+        )  # fmt: skip
+
+    if config.photoreal == "closed-form":
+        steps = 2
+        styles = _prepare_styles(content, styles, config)
+        guidance = guidance or _guide_evenly(styles, config)
+        field = fit_look(picture, styles, encoder, guidance, config.strength)
+        yield show(1, lambda: transfer_look(picture, field))
+        result = transfer_look(picture, field)
+        yield show(2, lambda: result)
+    else:
+        yield show(1, lambda: picture)
+
+
+def _open(
+    content: Tensor,
+    styles: Sequence[Tensor],
+    encoder: Encoder,
+    config: PaintConfig,
+    size: Size,
+    guidance: Guidance | None,
+) -> Tensor:
+    """The photograph as it is started from: for photorealism in the style's colours already."""
+    if config.photoreal != "affine" or "content" not in parse_blend(config.init):
+        return content
+    guidance = guidance or _guide_evenly(styles, config)
+    return transfer_look(resize(content, size), fit_look(content, styles, encoder, guidance))
+
+
+def _guide_evenly(styles: Sequence[Tensor], config: PaintConfig) -> Guidance:
+    return Guidance(pair_masks(len(styles), (), (), config.style_shares))
 
 
 def _look(
@@ -260,7 +304,7 @@ class _Sitting:
         self._failures = 0
         self._presence = objective.guidance.presence
         self._photograph = None
-        if self._presence is not None:
+        if self._presence is not None or config.photoreal == "affine":
             self._photograph = resize(content, plan[index].size)
 
     @property
@@ -275,9 +319,7 @@ class _Sitting:
 
     def _unveil(self, image: Tensor) -> Tensor:
         """Lay a painting over the photograph, as far as it is to be seen at each place."""
-        if self._presence is None or self._photograph is None:
-            return image
-        return torch.lerp(self._photograph, image, self._presence)
+        return _lay_over(self._photograph, image, self._presence)
 
     def _evaluate_unveiled(self, image: Tensor) -> Evaluation:
         assert self._presence is not None
@@ -323,7 +365,7 @@ class _Sitting:
         done = plan[index].steps if last else step
         self._clock.tick(index, done)
         solver, image, average = self._solver, self._solver.image, self._average
-        picture = self.picture
+        picture, photograph, presence = self.picture, self._photograph, self._presence
         precise = self.objective.encoder.precision == torch.float32
         return Progress(
             scale=index,
@@ -337,7 +379,9 @@ class _Sitting:
             seconds_left=self._clock.seconds_left,
             note=note,
             done=last and index + 1 == len(plan),
-            picture=lambda: finish(picture, content, config, styles),
+            picture=lambda: finish(
+                _develop(picture, photograph, presence, config), content, config, styles
+            ),
             state=lambda: PaintState(index, done, image, solver.state(), average, precise),
         )
 
@@ -409,6 +453,22 @@ def _count_work(scale: Scale, steps: int) -> float:
 def _prepare_styles(content: Tensor, styles: Sequence[Tensor], config: PaintConfig) -> list[Tensor]:
     before = COLOR_MODES[config.color_mode].before
     return [before(trim_border(style, config.trim_style), content) for style in styles]
+
+
+def _lay_over(photograph: Tensor | None, picture: Tensor, presence: Tensor | None) -> Tensor:
+    """Show a picture above the photograph, as far as it is to be seen at each place."""
+    if photograph is None or presence is None:
+        return picture
+    return torch.lerp(photograph, picture, presence)
+
+
+def _develop(
+    picture: Tensor, photograph: Tensor | None, presence: Tensor | None, config: PaintConfig
+) -> Tensor:
+    """What is shown of a painting: for photorealism, the nearest smooth change of colours."""
+    if config.photoreal != "affine" or photograph is None:
+        return picture
+    return _lay_over(photograph, smooth_affinely(photograph, picture), presence)
 
 
 def _check_pictures(content: Tensor, styles: Sequence[Tensor]) -> None:

@@ -85,6 +85,8 @@ def plan_painting(config: PaintConfig, photograph: Size) -> list[Scale]:
             scale without any.
     """
     long_side = max(photograph) if config.size == "photo" else config.size
+    if not config.is_painted:
+        return [Scale(fit_size(photograph, long_side), 1 if config.photoreal == "none" else 2)]
     preset = PRESETS[config.preset]
     if config.scales is not None:
         smallest = round(long_side / preset.ratio ** (config.scales - 1))
