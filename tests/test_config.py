@@ -248,7 +248,7 @@ def test_a_layer_cannot_be_named_twice() -> None:
 
 
 def test_photorealism_is_weighed_only_where_it_is_painted() -> None:
-    assert PaintConfig().resolve().photoreal_weight is None
+    assert PaintConfig().resolve().photoreal_weight == 0
     assert PaintConfig(photoreal="affine").resolve().photoreal_weight == PHOTOREAL_WEIGHT
     given = PaintConfig(photoreal="affine", photoreal_weight=3, loss="gatys")
     assert given.resolve().photoreal_weight == 3

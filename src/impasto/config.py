@@ -74,7 +74,7 @@ class _LossDefaults:
 
 
 #: Of the mean squared distance from local affine maps, beside the default loss.
-PHOTOREAL_WEIGHT = 1e4
+PHOTOREAL_WEIGHT = 3e4
 
 _FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 LOSS_DEFAULTS: dict[str, _LossDefaults] = {
@@ -306,10 +306,8 @@ class PaintConfig(BaseModel):
         """Whether there is anything to optimise; else the photograph is recoloured at once."""
         return self.color_mode != "palette" and self.photoreal != "closed-form"
 
-    def _choose_photoreal_weight(self) -> float | None:
-        if self.photoreal != "affine":
-            return None
-        return _first(self.photoreal_weight, PHOTOREAL_WEIGHT)
+    def _choose_photoreal_weight(self) -> float:
+        return _first(self.photoreal_weight, PHOTOREAL_WEIGHT * (self.photoreal == "affine"))
 
     def to_dict(self) -> dict[str, Any]:
         """Settings that differ from the defaults, ready for JSON."""
@@ -372,7 +370,7 @@ def _check_photoreal(config: PaintConfig) -> None:
             f"--photoreal {config.photoreal} takes the style's colours, --colors"
             f" {config.color_mode} does not; give one of them."
         )
-    if config.photoreal_weight is not None and config.photoreal != "affine":
+    if config.photoreal_weight and config.photoreal != "affine":
         raise ConfigError("--photoreal-weight belongs to --photoreal affine; add that.")
     if (
         config.photoreal == "affine"

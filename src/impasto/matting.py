@@ -119,7 +119,8 @@ def fit_affinely(
         maps = torch.cat(_fit_windows(guide, band, radius, eps, padded=True), dim=1)
         maps = _average(maps, radius, padded=True)[..., top - first : bottom - first, :]
         parts.append(maps.to(painting))
-    slopes, offsets = torch.cat(parts, dim=2).split([3 * painting.shape[1], painting.shape[1]], 1)
+    channels = painting.shape[1]
+    slopes, offsets = torch.split(torch.cat(parts, dim=2), [3 * channels, channels], 1)
     return slopes, offsets
 
 
@@ -143,14 +144,14 @@ def apply_affine(photograph: Tensor, slopes: Tensor, offsets: Tensor) -> Tensor:
         y = (torch.arange(top, bottom) + 0.5) * (2 / height) - 1
         grid = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1)[None].to(maps)
         here = F.grid_sample(maps, grid, padding_mode="border", align_corners=False)
-        parts = here.split([slopes.shape[1], offsets.shape[1]], dim=1)
-        band = _apply_maps(*parts, photograph[..., top:bottom, :])
+        slope, offset = torch.split(here, [slopes.shape[1], offsets.shape[1]], 1)
+        band = _apply_maps(slope, offset, photograph[..., top:bottom, :])
         result[..., top:bottom, :] = band.clamp_(0, 1)
     return result
 
 
 def smooth_affinely(
-    photograph: Tensor, painting: Tensor, *, radius: float = 0.03, eps: float = 1e-3,
+    photograph: Tensor, painting: Tensor, *, radius: float = 0.05, eps: float = 1e-2,
     side: int = 512,
 ) -> Tensor:  # fmt: skip
     """Make a painting photorealistic: the photograph, in colours that change smoothly.
@@ -184,7 +185,7 @@ def _fit_windows(
     mean_guide, mean_image = (_average(x, radius, padded=padded) for x in (guide, image))
     products = [guide * image[:, c : c + 1] for c in range(channels)]
     products += [guide * guide[:, c : c + 1] for c in range(3)]
-    second = _average(torch.cat(products, dim=1), radius, padded=padded).split(3, dim=1)
+    second = torch.split(_average(torch.cat(products, dim=1), radius, padded=padded), 3, 1)
     across = [second[c] - mean_guide * mean_image[:, c : c + 1] for c in range(channels)]
     own = [second[channels + c] - mean_guide * mean_guide[:, c : c + 1] for c in range(3)]
     damping = eps / (2 * radius + 1) ** 2
@@ -200,7 +201,7 @@ def _solve(matrix: list[Tensor], right: list[Tensor], damping: float) -> list[Te
         right: Right sides, each (1, 3, h, w).
         damping: Added to the diagonal.
     """
-    (a, b, c), (_, d, e), (_, _, f) = (row.split(1, dim=1) for row in matrix)
+    (a, b, c), (_, d, e), (_, _, f) = (torch.split(row, 1, 1) for row in matrix)
     a = a + damping
     below, last = b / a, c / a
     d = (d - below * b).clamp(min=0) + damping
@@ -209,7 +210,7 @@ def _solve(matrix: list[Tensor], right: list[Tensor], damping: float) -> list[Te
     f = (f - cross * cross * d).clamp(min=damping)
     found = []
     for one in right:
-        x, y, z = one.split(1, dim=1)
+        x, y, z = torch.split(one, 1, 1)
         y = y - below * x
         z = (z - last * x - cross * y) / f
         y = y / d - cross * z
@@ -223,7 +224,7 @@ def _apply_maps(slopes: Tensor, offsets: Tensor, guide: Tensor) -> Tensor:
 
 
 def _apply_slopes(slopes: Tensor, guide: Tensor) -> Tensor:
-    parts = [(one * guide).sum(1, keepdim=True) for one in slopes.split(3, dim=1)]
+    parts = [(one * guide).sum(1, keepdim=True) for one in torch.split(slopes, 3, 1)]
     return torch.cat(parts, dim=1)
 
 

@@ -144,7 +144,8 @@ def measure_edges(image: Tensor) -> Tensor:
     steep = steepness.flatten().sort().values
     full = steep[round((1 - _STEEPEST) * (len(steep) - 1))]
     # A picture without any edge has none, rather than rounding errors blown up.
-    return (steepness / full.clamp(min=1e-4)).clamp(max=1)
+    edges: Tensor = (steepness / full.clamp(min=1e-4)).clamp(max=1)
+    return edges
 
 
 def luminance(image: Tensor) -> Tensor:

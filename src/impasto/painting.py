@@ -125,15 +125,12 @@ def paint(
     if state and state.precise:
         encoder = encoder.with_precision(torch.float32)
     clock = _Clock(plan)
-    if state:
-        picture = state.image
-    else:
-        opening = _open(content, styles, encoder, config, plan[0].size, guidance)
-        picture = make_start(opening, styles, config, plan[0].size, start)
+    model = _recolor(content, styles, encoder, config, plan[-1].size, guidance)
+    picture = state.image if state else make_start(model, styles, config, plan[0].size, start)
     for index in range(state.scale if state else 0, len(plan)):
         size, steps = plan[index].size, plan[index].steps
         saving = frugality if frugality and max(size) > frugality.tile else None
-        objective = _look(encoder, config, content, styles, plan[index], saving, guidance)
+        objective = _look(encoder, config, model, styles, plan[index], saving, guidance)
         history = min(config.history, saving.history) if saving else config.history
         solver = build_solver(config, resize(picture, size).to(content), history)
         sitting = _Sitting(index, plan, clock, solver, objective, content, given, config)
@@ -236,7 +233,7 @@ def _show_unpainted(
         yield show(1, lambda: picture)
 
 
-def _open(
+def _recolor(
     content: Tensor,
     styles: Sequence[Tensor],
     encoder: Encoder,
@@ -244,8 +241,11 @@ def _open(
     size: Size,
     guidance: Guidance | None,
 ) -> Tensor:
-    """The photograph as it is started from: for photorealism in the style's colours already."""
-    if config.photoreal != "affine" or "content" not in parse_blend(config.init):
+    """The photograph that is painted from: to stay one, it has the style's look from the start.
+
+    Else the content loss would pull the colours and the light of the photograph back.
+    """
+    if config.photoreal != "affine":
         return content
     guidance = guidance or _guide_evenly(styles, config)
     return transfer_look(resize(content, size), fit_look(content, styles, encoder, guidance))

@@ -27,13 +27,13 @@ LAYERS = ("relu3_1", "relu4_1")
 _LOOK_SIDE = 320
 
 #: Long side in px at which maps are fitted, windows of the fit as a share of it, and the eps.
-_FIT_SIDE, _RADIUS, _EPS = 512, 0.04, 1e-3
+_FIT_SIDE, _RADIUS, _EPS = 512, 0.06, 1e-3
 
 #: What keeps the edge of a mask on the edges of the photograph.
 _MASK_RADIUS, _MASK_EPS = 0.015, 1e-4
 
 #: What a pairing costs: unlike features, unlike colour and light, unlike height in the picture.
-_UNLIKE, _RECOLOR, _MOVE = 1.0, 0.08, 2.0
+_UNLIKE, _RECOLOR, _MOVE = 1.0, 0.1, 2.0
 
 #: Entropy of the transport and rounds of Sinkhorn's iteration.
 _ENTROPY, _ROUNDS = 0.05, 60
@@ -137,9 +137,7 @@ def _look(picture: Tensor, encoder: Encoder) -> tuple[_Cells, Size]:
     height, width = grid = tuple(found[LAYERS[-1]].shape[-2:])
     seen = [F.interpolate(found[layer].float(), grid, mode="area") for layer in LAYERS]
     products = torch.cat([small * small[:, c : c + 1] for c in range(3)], dim=1)
-    colors, second = (
-        _flatten(F.interpolate(one, grid, mode="area")) for one in (small, products)
-    )
+    colors, second = (_flatten(F.interpolate(one, grid, mode="area")) for one in (small, products))
     rows = (torch.arange(height, dtype=torch.float64) + 0.5) / height
     count = height * width
     return _Cells(
@@ -193,7 +191,8 @@ def _cost(own: _Cells, other: _Cells) -> Tensor:
     unlike = 1 - _standardise(own.features, own.weights, unit=True) @ (
         _standardise(other.features, other.weights, unit=True).mT
     )
-    recolor = torch.cdist(*(_standardise(x.colors, x.weights) for x in (own, other))).square()
+    one, two = (_standardise(cells.colors, cells.weights) for cells in (own, other))
+    recolor = torch.cdist(one, two).square()
     move = (own.heights[:, None] - other.heights).square()
     return _UNLIKE * unlike + _RECOLOR * recolor + _MOVE * move
 
@@ -264,7 +263,7 @@ def _soften(masks: list[Tensor], photograph: Tensor) -> list[Tensor]:
         return masks
     radius = max(1, round(_MASK_RADIUS * max(photograph.shape[-2:])))
     maps = fit_affinely(photograph, torch.cat(masks, dim=1), radius=radius, eps=_MASK_EPS)
-    return _normalise_masks(apply_affine(photograph, *maps).split(1, dim=1), photograph)
+    return _normalise_masks(torch.split(apply_affine(photograph, *maps), 1, 1), photograph)
 
 
 def _blend(field: ColorField, scaled: ScaledGuidance, strength: float) -> ColorField:
