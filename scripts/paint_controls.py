@@ -12,7 +12,7 @@ import skimage.data
 from PIL import Image, ImageDraw, ImageFilter
 
 import impasto
-from impasto import Placement, images
+from impasto import Placement, gallery, images
 from impasto.api import find_mask
 from impasto.config import Pattern
 from impasto.patterns import make_sheet
@@ -148,6 +148,20 @@ def family() -> Sheet:
     return sheet
 
 
+def photoreal() -> Sheet:
+    """Photographs in the look of a style: recoloured, both ways of photorealism, and painted."""
+    photo, style = Image.fromarray(skimage.data.coffee()), "expressionist"
+    ways: dict[str, dict[str, Any]] = {
+        "--colors palette": {"colors": "palette"},
+        "--photoreal closed-form": {"photoreal": "closed-form"},
+        "--photoreal affine": {"photoreal": "affine"},
+        "painted": {},
+    }
+    style_picture = Image.open(gallery.picture_path(style))
+    pictures = {name: paint(photo, [style], Placement(), **way) for name, way in ways.items()}
+    return {"photograph": photo, style: style_picture, **pictures}
+
+
 SHEETS: dict[str, Callable[[], Sheet]] = {
     "masks": masks,
     "strength": strength,
@@ -156,6 +170,7 @@ SHEETS: dict[str, Callable[[], Sheet]] = {
     "copies": copies,
     "family": family,
     "found": found,
+    "photoreal": photoreal,
 }
 
 

@@ -879,3 +879,46 @@ def test_doctor(run):
 
 def test_times():
     assert [spell_time(seconds) for seconds in (0.4, 61, 3723)] == ["0:00", "1:01", "1:02:03"]
+
+
+# --- photorealism -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["affine", "closed-form"])
+def test_photorealism_tells_what_was_kept(method, run, folder):
+    code, _, error = run(
+        "paint", "lake.jpg", "brush.png", *QUICK, "--photoreal", method, "-o", "out.png"
+    )
+    assert code == 0, error
+    assert re.search(r"^Edges kept [\d.]+, colour distance [\d.]+ -> [\d.]+\.$", error, re.M)
+    code, out, _ = run(
+        "again", "out.png", "--photo", "lake.jpg", "--style", "brush.png", "--json", "-o", "2.png"
+    )
+    assert code == 0
+    scores = json.loads(out.splitlines()[-1])["scores"]
+    assert set(scores) == {"ssim", "edges", "color_distance", "color_distance_before"}
+    assert scores["color_distance"] < scores["color_distance_before"]
+    assert np.array_equal(read_pixels("out.png"), read_pixels("2.png"))
+
+
+def test_paintings_have_no_scores(run, folder):
+    _, out, _ = run("paint", "lake.jpg", "brush.png", *QUICK, "-o", "out.png", "--json")
+    assert "scores" not in json.loads(out.splitlines()[-1])
+
+
+def test_closed_form_needs_little_memory_at_any_size(run, folder):
+    code, _, error = run(
+        "paint", "lake.jpg", "brush.png", "--size", "2048", "--photoreal", "closed-form",
+        "--memory", "2GiB", "-o", "out.png",
+    )  # fmt: skip
+    assert code == 0, error
+    assert images.load("out.png").size == (1365, 2048)
+    assert "in tiles" not in error
+
+
+def test_photorealism_refuses_what_contradicts_it(fails):
+    paint = ("paint", "lake.jpg", "brush.png", "--photoreal")
+    assert "give one of them" in fails(2, *paint, "affine", "--colors", "photo")
+    assert "add that" in fails(2, *paint, "closed-form", "--photoreal-weight", "3")
+    assert "scale of its own" in fails(2, *paint, "affine", "--loss", "gatys")
+    assert "closed-form" in fails(2, *paint, "wavelet")

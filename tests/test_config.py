@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from impasto.config import (
     LOSS_DEFAULTS,
+    PHOTOREAL_WEIGHT,
     PRESETS,
     Loss,
     Optimizer,
@@ -268,3 +269,21 @@ def test_a_layer_cannot_be_named_twice() -> None:
         normalize_layers(("conv4_2", "relu4_2"))
     with pytest.raises(ConfigError, match="named twice"):
         PaintConfig(style_layers=("relu1_1", "block1_conv1")).resolve()
+
+
+def test_photorealism_is_weighed_only_where_it_is_painted() -> None:
+    assert PaintConfig().resolve().photoreal_weight == 0
+    assert PaintConfig(photoreal="affine").resolve().photoreal_weight == PHOTOREAL_WEIGHT
+    given = PaintConfig(photoreal="affine", photoreal_weight=3, loss="gatys")
+    assert given.resolve().photoreal_weight == 3
+    assert PaintConfig(photoreal="affine").is_painted
+    assert not PaintConfig(photoreal="closed-form").is_painted
+    assert not PaintConfig(colors="palette").is_painted
+
+
+@pytest.mark.parametrize("photoreal", ["affine", "closed-form"])
+def test_photorealism_takes_the_styles_colours(photoreal: str) -> None:
+    with pytest.raises(ConfigError, match="--colors photo does not; give one"):
+        PaintConfig(photoreal=photoreal, keep_colors=True)
+    with pytest.raises(ConfigError, match="--colors palette does not; give one"):
+        PaintConfig(photoreal=photoreal, colors="palette")

@@ -19,9 +19,11 @@ from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, NumericalError, ShapeError
 from impasto.losses import LOSS_FORMS
 from impasto.memory import Frugality
+from impasto.metrics import edge_ssim
 from impasto.objective import build_objective
 from impasto.painting import PaintState, Progress, finish, make_start, paint
 from impasto.pyramid import cover, fit_size, resize
+from impasto.regions import Guidance, pair_masks
 from impasto.solvers import LBFGS, Evaluation
 
 #: What keeps a run short; relu5_1 needs 16 px a side.
@@ -660,3 +662,56 @@ def test_the_form_of_gatys_is_the_paper_to_the_letter(
     assert terms["content"] == pytest.approx(alpha * float(content), rel=1e-4)
     assert terms["style"] == pytest.approx(beta * style_loss, rel=1e-4)
     assert terms["tv"] == 0
+
+
+# --- photorealism -----------------------------------------------------------------------------
+
+
+def test_affine_keeps_edges_that_painting_loses(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
+    settings = {"steps": (15,), "strength": 2.0}
+    kept = run(photo, style, vgg19, photoreal="affine", **settings)
+    lost = run(photo, style, vgg19, **settings)
+    small = resize(photo, (64, 51))
+    assert kept[-1].loss < kept[0].loss
+    assert kept[-1].terms["photoreal"] > 0
+    assert edge_ssim(kept[-1].picture(), small) > 0.8
+    assert edge_ssim(kept[-1].picture(), small) > edge_ssim(lost[-1].picture(), small) + 0.1
+    assert histogram_distance(kept[-1].picture(), style) < 0.6 * histogram_distance(small, style)
+
+
+def test_affine_goes_on_to_the_same_picture(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
+    config = PaintConfig(**(BRIEF | {"photoreal": "affine"}))
+    states, last = [], None
+    for event in paint(photo, [style], vgg19, config):
+        states.append(event.state())
+        last = event.picture()
+    rest = run(photo, style, vgg19, photoreal="affine", state=states[1])
+    assert len(rest) == 2
+    assert last is not None
+    assert torch.equal(rest[-1].picture(), last)
+
+
+@pytest.mark.parametrize("photoreal", ["affine", "closed-form"])
+def test_photorealism_knows_of_masks(
+    photoreal: str, photo: Tensor, style: Tensor, vgg19: VGG
+) -> None:
+    left = torch.zeros(1, 1, 80, 64)
+    left[..., :32] = 1
+    config = PaintConfig(**(BRIEF | {"photoreal": photoreal}))
+    guidance = Guidance(pair_masks(1, [left]))
+    last = list(paint(photo, [style], vgg19, config, guidance=guidance))[-1].picture()
+    small = resize(photo, (64, 51))
+    assert (last[..., 28:] - small[..., 28:]).abs().max() < 1e-4
+    assert (last[..., :24] - small[..., :24]).abs().mean() > 0.02
+
+
+def test_closed_form_tells_of_its_way(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
+    events = run(photo, style, vgg19, photoreal="closed-form", steps=None, scales=None)
+    assert [(event.step, event.steps, event.done) for event in events] == [
+        (1, 2, False),
+        (2, 2, True),
+    ]
+    assert events[0].seconds <= events[1].seconds
+    assert torch.equal(events[0].picture(), events[1].picture())
+    assert in_box(events[1].picture())
+    assert events[1].picture().shape == (1, 3, 64, 51)

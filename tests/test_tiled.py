@@ -108,6 +108,15 @@ def test_tiles_look_around_the_corners_of_a_pattern(
     assert other.loss != pytest.approx(whole(image).loss, rel=1e-4)
 
 
+def test_photorealism_is_tiled_too(vgg19: VGG) -> None:
+    config = PaintConfig(photoreal="affine", photoreal_weight=1e5)
+    whole, tiled = evaluate(vgg19, config, None), evaluate(vgg19, config, 64)
+    assert_equal(tiled, whole)
+    assert whole.terms["photoreal"] > 0.1 * whole.loss
+    without = evaluate(vgg19, PaintConfig(), 64)
+    assert (tiled.gradient - without.gradient).norm() > 0.1 * without.gradient.norm()
+
+
 def test_a_style_larger_than_a_tile_is_looked_at_in_tiles(vgg19: VGG) -> None:
     layers, size = ["relu1_1", "relu3_1", "relu5_1"], (STYLE.shape[-2], STYLE.shape[-1])
     config = PaintConfig(style_layers=layers, stroke_size=2.0)

@@ -40,6 +40,7 @@ from impasto.masks.found import (
     spare,
 )
 from impasto.memory import Frugality, choose_frugality, estimate_memory, suggest_size
+from impasto.metrics import Scores, color_distance, measure_likeness
 from impasto.objective import check_layers
 from impasto.painting import PaintState, Progress
 from impasto.painting import paint as run_engine
@@ -69,6 +70,7 @@ class Painting:
         terms: Its weighted parts.
         seconds: Time that painting took.
         palettes: Its colours before and after they were drawn toward a family's, if it has one.
+        scores: How photorealistic it is, if that was asked for.
     """
 
     picture: Picture
@@ -77,6 +79,7 @@ class Painting:
     terms: dict[str, float]
     seconds: float
     palettes: tuple[Palette, Palette] | None = None
+    scores: Scores | None = None
 
     def save(
         self,
@@ -307,8 +310,15 @@ class Job:
         dpi = (self.dpi, self.dpi) if self.dpi else self.photo.dpi
         picture = replace(self.photo, pixels=pixels, alpha=alpha, dpi=dpi)
         palettes = progress.palettes() if progress.palettes else None
+        scores = self._score(pixels) if progress.done else None
         return Painting(
-            picture, self.settings, progress.loss, progress.terms, progress.seconds, palettes
+            picture,
+            self.settings,
+            progress.loss,
+            progress.terms,
+            progress.seconds,
+            palettes,
+            scores,
         )
 
     def make_layers(self, painting: Painting) -> list[Layer]:
@@ -334,6 +344,18 @@ class Job:
         if isinstance(placement.labels, Picture):
             layers.append(Layer("labels", fit(placement.labels), visible=False))
         return layers
+
+    def _score(self, pixels: Tensor) -> Scores | None:
+        """How photorealistic a result is; None unless that was asked for."""
+        if self.config.photoreal == "none":
+            return None
+        photograph = resize(_flatten(self.photo), (pixels.shape[-2], pixels.shape[-1]))
+        styles = [trim_border(_flatten(one), self.config.trim_style) for one in self.styles]
+        guidance = self.guidance or Guidance(
+            pair_masks(len(styles), (), (), self.config.style_shares)
+        )
+        distances = [color_distance(one, styles, guidance.regions) for one in (pixels, photograph)]
+        return Scores(*measure_likeness(pixels, photograph), *distances)
 
     def _describe(self) -> dict[str, Any]:
         described: dict[str, Any] = {

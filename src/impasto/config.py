@@ -35,6 +35,7 @@ Colors = Literal["style", "photo", "luminance", "linear", "histogram", "palette"
 COLORS: tuple[str, ...] = get_args(Colors)
 StyleScale = Literal["all", "coarse", "fine"]
 Augmentation = Literal["mirror", "rotate", "tile"]
+Photoreal = Literal["none", "affine", "closed-form"]
 
 #: Long side of a painting in px.
 _SMALLEST, _LARGEST = 16, 32768
@@ -91,6 +92,9 @@ class _LossDefaults:
     style_weight: float
     tv_weight: float
 
+
+#: Of the mean squared distance from local affine maps, beside the default loss.
+PHOTOREAL_WEIGHT = 3e4
 
 _FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 LOSS_DEFAULTS: dict[str, _LossDefaults] = {
@@ -162,6 +166,12 @@ class PaintConfig(BaseModel):
         description="With --family: how far the finished colours are drawn toward the family's,"
         " 0 not at all, 1 as far as they may be.",
     )
+    photoreal: Photoreal = Field(
+        "none",
+        description="Stay a photograph, in the colours and light of the style: affine (painted,"
+        " but each place remains an affine map of the photograph's colours), closed-form (in"
+        " seconds, nothing is painted); see docs/photoreal.md.",
+    )
     finish: str = Field(
         "",
         description="What is done after painting, in order, such as contrast:1.1,sharpen:0.6:"
@@ -201,6 +211,11 @@ class PaintConfig(BaseModel):
     style_weight: Weight | None = Field(None, description="Beta: weight of the style loss.")
     tv_weight: Weight | None = Field(
         None, description="Weight of total variation: more gives smoother paint."
+    )
+    photoreal_weight: Weight | None = Field(
+        None,
+        description="For --photoreal affine: weight of the matting Laplacian; more keeps closer to"
+        " the photograph's edges.",
     )
     style_shares: tuple[Weight, ...] | None = Field(
         None, description="Share of each style picture; equal if left out."
@@ -306,6 +321,7 @@ class PaintConfig(BaseModel):
             raise ConfigError(
                 f"--keep-colors and --colors {self.colors} contradict each other; give one."
             )
+        _check_photoreal(self)
         _check_lengths(self)
         _check_print(self)
         if self.optimizer == "lbfgs" and self.learning_rate is not None:
@@ -340,6 +356,7 @@ class PaintConfig(BaseModel):
             "content_weight": _first(self.content_weight, defaults.content_weight),
             "style_weight": _first(self.style_weight, defaults.style_weight),
             "tv_weight": _first(self.tv_weight, defaults.tv_weight),
+            "photoreal_weight": self._choose_photoreal_weight(),
             "learning_rate": self.learning_rate or (5.0 if self.optimizer == "adam" else None),
         }
         return PaintConfig(**(self.model_dump() | resolved))
@@ -364,6 +381,14 @@ class PaintConfig(BaseModel):
     def color_modes(self) -> tuple[str, ...]:
         """Whose colours, by either setting: one for all, or one for each mask."""
         return ("photo",) if self.keep_colors else parse_colors(self.colors)
+
+    @property
+    def is_painted(self) -> bool:
+        """Whether there is anything to optimise; else the photograph is recoloured at once."""
+        return set(self.color_modes) != {"palette"} and self.photoreal != "closed-form"
+
+    def _choose_photoreal_weight(self) -> float:
+        return _first(self.photoreal_weight, PHOTOREAL_WEIGHT * (self.photoreal == "affine"))
 
     def to_dict(self) -> dict[str, Any]:
         """Settings that differ from the defaults, ready for JSON."""
@@ -437,6 +462,27 @@ def _default_style_weights(layers: tuple[str, ...], defaults: _LossDefaults) -> 
     if all(layer in known for layer in layers):
         return tuple(known[layer] for layer in layers)
     return (1 / len(layers),) * len(layers)
+
+
+def _check_photoreal(config: PaintConfig) -> None:
+    modes = ",".join(config.color_modes)
+    if config.photoreal != "none" and modes != "style":
+        raise ConfigError(
+            f"--photoreal {config.photoreal} takes the style's colours, --colors {modes} does not;"
+            " give one of them."
+        )
+    if config.photoreal != "none" and config.seamless != "none":
+        raise ConfigError("A photograph does not repeat: give --photoreal or --seamless, not both.")
+    if config.photoreal_weight and config.photoreal != "affine":
+        raise ConfigError("--photoreal-weight belongs to --photoreal affine; add that.")
+    if (
+        config.photoreal == "affine"
+        and config.loss != "impasto"
+        and config.photoreal_weight is None
+    ):
+        raise ConfigError(
+            f"--loss {config.loss} has a scale of its own; give --photoreal-weight as well."
+        )
 
 
 def _check_lengths(config: PaintConfig) -> None:

@@ -36,6 +36,8 @@ _RECOMPUTING = 1.25
 _CONTINUING = 1.1
 #: Curvature pairs that a picture in tiles makes do with, from more to fewer.
 _FEW_PAIRS = (4, 1)
+#: Most pixels that the network looks at where nothing is painted; and pictures of full size then.
+_LOOK_PIXELS, _UNPAINTED_PICTURES = 512 * 512, 6
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,9 @@ def _estimate(
     picture = pixels * 3 * 4
     pairs = config.history
     other = 2 * photograph[0] * photograph[1] * 3 * 4
+    if not config.is_painted:
+        network = min(pixels, _LOOK_PIXELS) * _BYTES_PER_PIXEL[config.pooling, precision]
+        return _BASE[precision] + network + _UNPAINTED_PICTURES * picture + other
     looked_at, pictures = pixels, 0
     if frugality is not None:
         pairs = min(pairs, frugality.history)

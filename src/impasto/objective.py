@@ -11,6 +11,7 @@ from impasto.config import PaintConfig
 from impasto.encoders import Encoder, describe_unknown_layer
 from impasto.errors import ConfigError
 from impasto.losses import LOSS_FORMS, squared_difference, sum_squares, total_variation
+from impasto.matting import matting_energy
 from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize, resize_mask
 from impasto.regions import Guidance, Region, ScaledGuidance, StylePart, pair_masks
 from impasto.solvers import Evaluation
@@ -29,6 +30,7 @@ class Objective:
         style: Layer -> for each region, moments of its blended styles.
         content_factors: Content layer -> what its summed squared difference is multiplied with.
         guidance: Where the regions are, and how strongly it paints.
+        photograph: What the picture must be locally affine to, shape (1, 3, H, W); None: nothing.
     """
 
     encoder: Encoder
@@ -37,6 +39,7 @@ class Objective:
     style: dict[str, tuple[Moments, ...]]
     content_factors: dict[str, float]
     guidance: ScaledGuidance = field(default_factory=ScaledGuidance)
+    photograph: Tensor | None = None
 
     def __call__(self, image: Tensor) -> Evaluation:
         """Evaluate loss and gradient.
@@ -52,7 +55,7 @@ class Objective:
         return Evaluation(total.item(), gradient, values)
 
     def compute_terms(self, image: Tensor) -> dict[str, Tensor]:
-        """The weighted terms as differentiable scalars: content, style and tv."""
+        """The weighted terms as differentiable scalars: content, style, tv and photoreal."""
         features = self.encoder(image, [*self.content, *self.style])
         stride, guidance = self.encoder.stride, self.guidance
         differences = {
@@ -70,7 +73,18 @@ class Objective:
         }
         positions = {layer: features[layer][0, 0].numel() for layer in self.style}
         slopes = total_variation(image, self.config.seamless)
-        return self.weigh(differences, moments, positions, slopes)
+        terms = self.weigh(differences, moments, positions, slopes)
+        return terms | self.compute_photoreal(image)
+
+    def compute_photoreal(self, image: Tensor) -> dict[str, Tensor]:
+        """The term that keeps a picture locally affine to its photograph; empty if none does.
+
+        It works in bands of its own, so that tiles need nothing else.
+        """
+        if self.photograph is None:
+            return {}
+        energy = matting_energy(image, self.photograph)
+        return {"photoreal": energy * (self.config.photoreal_weight or 0.0)}
 
     def weigh(
         self,
@@ -158,15 +172,16 @@ def build_objective(
     check_layers(encoder, config)
     content_layers, style_layers = select_layers(encoder, config, details=details)
     looking = encoder if config.seamless == "none" else encoder.with_padding(config.seamless)
+    picture = resize(content, size, config.seamless)
     with torch.no_grad():
-        picture = resize(content, size, config.seamless)
         seen = looking(picture, content_layers) if content_layers else {}
         guidance = guidance or Guidance(pair_masks(len(styles), (), (), config.style_shares))
         style = measure_styles(encoder, config, styles, size, style_layers, guidance.regions)
     factor = LOSS_FORMS[config.loss].content_factor
     factors = {layer: factor(sum_squares(target), target.numel()) for layer, target in seen.items()}
     scaled = guidance.scale(size, content.device, config.seamless)
-    return Objective(looking, config, seen, style, factors, scaled)
+    photograph = picture if config.photoreal_weight else None
+    return Objective(looking, config, seen, style, factors, scaled, photograph)
 
 
 def content_weight(config: PaintConfig) -> float:

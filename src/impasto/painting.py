@@ -17,13 +17,15 @@ from impasto.config import PaintConfig, parse_blend
 from impasto.encoders import Encoder
 from impasto.errors import ConfigError, NumericalError, ShapeError
 from impasto.finishing import parse_finish
+from impasto.matting import smooth_affinely
 from impasto.memory import Frugality
 from impasto.objective import Objective, build_objective
 from impasto.palettes import Palette, draw_toward, measure_palette
 from impasto.patterns import make_seamless
+from impasto.photoreal import fit_look, transfer_look
 from impasto.pyramid import Scale, Size, cover, plan_painting, resize, trim_border
-from impasto.recoloring import check_modes, needs_painting, recolor_painting, recolor_styles
-from impasto.regions import Guidance, ScaledGuidance
+from impasto.recoloring import check_modes, recolor_painting, recolor_styles
+from impasto.regions import Guidance, ScaledGuidance, pair_masks
 from impasto.solvers import LBFGS, SGD, Adam, Evaluate, Evaluation, Solver
 from impasto.tiled import TiledObjective, build_tiled_objective
 from impasto.touches import apply_finish
@@ -127,19 +129,20 @@ def paint(
     plan = plan_painting(config, (content.shape[-2], content.shape[-1]))
     content = _prepare_content(content, config, plan[-1].size)
     check_modes(config.color_modes, guidance)
-    if not needs_painting(config.color_modes):
-        yield _show_unpainted(_Show(content, styles, config, palette), plan[-1].size, guidance)
-        return
     show = _Show(content, styles, config, palette)
+    if not config.is_painted:
+        yield from _show_unpainted(show, encoder, plan[-1].size, guidance)
+        return
     styles = _prepare_styles(content, styles, config)
     if state and state.precise:
         encoder = encoder.with_precision(torch.float32)
     clock = _Clock(plan)
-    picture = state.image if state else make_start(content, styles, config, plan[0].size, start)
+    model = _recolor(content, styles, encoder, config, plan[-1].size, guidance)
+    picture = state.image if state else make_start(model, styles, config, plan[0].size, start)
     for index in range(state.scale if state else 0, len(plan)):
         size, steps = plan[index].size, plan[index].steps
         saving = frugality if frugality and max(size) > frugality.tile else None
-        objective = _look(encoder, config, content, styles, plan[index], saving, guidance)
+        objective = _look(encoder, config, model, styles, plan[index], saving, guidance)
         history = min(config.history, saving.history) if saving else config.history
         solver = build_solver(config, resize(picture, size, config.seamless).to(content), history)
         sitting = _Sitting(index, plan, clock, solver, objective, show)
@@ -241,7 +244,7 @@ class _Show:
         return finish(picture, self.content, self.config, self.styles, self.palette, places)
 
     def palettes(
-        self, picture: Tensor, places: ScaledGuidance
+        self, make: Callable[[], Tensor], places: ScaledGuidance
     ) -> Callable[[], tuple[Palette, Palette]] | None:
         if self.palette is None:
             return None
@@ -250,27 +253,63 @@ class _Show:
         presence = places.presence
 
         def measure() -> tuple[Palette, Palette]:
-            plain = finish(picture, self.content, bare, self.styles, None, places)
+            plain = finish(make(), self.content, bare, self.styles, None, places)
             drawn = draw_toward(plain, wanted, bare.family_pull, presence)
             return measure_palette(plain, presence), measure_palette(drawn, presence)
 
         return measure
 
 
-def _show_unpainted(show: _Show, size: Size, guidance: Guidance | None) -> Progress:
-    """The only event of a painting that is the photograph in other colours."""
-    kind = show.config.seamless
-    picture = resize(show.content, size, kind)
-    places = ScaledGuidance()
+def _show_unpainted(
+    show: _Show, encoder: Encoder, size: Size, guidance: Guidance | None
+) -> Iterator[Progress]:
+    """The events of a painting that is the photograph in other colours."""
+    began, config = time.perf_counter(), show.config
+    picture, places = resize(show.content, size, config.seamless), ScaledGuidance()
     if guidance is not None:
-        places = guidance.scale(size, picture.device, kind)
-    return Progress(
-        scale=0, scales=1, size=size, step=1, steps=1, loss=0.0, terms={}, seconds=0.0,
-        seconds_left=0.0, note="", done=True,
-        picture=lambda: show.finish(picture, places),
-        state=lambda: PaintState(0, 1, picture),
-        palettes=show.palettes(picture, places),
-    )  # fmt: skip
+        places = guidance.scale(size, picture.device, config.seamless)
+    steps = 1 if config.photoreal == "none" else 2
+
+    def tell(step: int, make: Callable[[], Tensor]) -> Progress:
+        return Progress(
+            scale=0, scales=1, size=size, step=step, steps=steps, loss=0.0, terms={},
+            seconds=time.perf_counter() - began, seconds_left=0.0, note="", done=step == steps,
+            picture=lambda: show.finish(make(), places),
+            state=lambda: PaintState(0, step, picture),
+            palettes=show.palettes(make, places),
+        )  # fmt: skip
+
+    if config.photoreal == "closed-form":
+        styles = _prepare_styles(show.content, show.styles, config)
+        guidance = guidance or _guide_evenly(styles, config)
+        field = fit_look(picture, styles, encoder, guidance, config.strength)
+        yield tell(1, lambda: transfer_look(picture, field))
+        result = transfer_look(picture, field)
+        yield tell(2, lambda: result)
+    else:
+        yield tell(1, lambda: picture)
+
+
+def _recolor(
+    content: Tensor,
+    styles: Sequence[Tensor],
+    encoder: Encoder,
+    config: PaintConfig,
+    size: Size,
+    guidance: Guidance | None,
+) -> Tensor:
+    """The photograph that is painted from: to stay one, it has the style's look from the start.
+
+    Else the content loss would pull the colours and the light of the photograph back.
+    """
+    if config.photoreal != "affine":
+        return content
+    guidance = guidance or _guide_evenly(styles, config)
+    return transfer_look(resize(content, size), fit_look(content, styles, encoder, guidance))
+
+
+def _guide_evenly(styles: Sequence[Tensor], config: PaintConfig) -> Guidance:
+    return Guidance(pair_masks(len(styles), (), (), config.style_shares))
 
 
 def _look(
@@ -319,7 +358,7 @@ class _Sitting:
         self._failures = 0
         self._presence = objective.guidance.presence
         self._photograph = None
-        if self._presence is not None:
+        if self._presence is not None or show.config.photoreal == "affine":
             self._photograph = resize(show.content, plan[index].size, show.config.seamless)
 
     @property
@@ -334,9 +373,7 @@ class _Sitting:
 
     def _unveil(self, image: Tensor) -> Tensor:
         """Lay a painting over the photograph, as far as it is to be seen at each place."""
-        if self._presence is None or self._photograph is None:
-            return image
-        return torch.lerp(self._photograph, image, self._presence)
+        return _lay_over(self._photograph, image, self._presence)
 
     def _evaluate_unveiled(self, image: Tensor) -> Evaluation:
         assert self._presence is not None
@@ -381,8 +418,12 @@ class _Sitting:
         done = plan[index].steps if last else step
         self._clock.tick(index, done)
         solver, image, average = self._solver, self._solver.image, self._average
-        picture = self.picture
+        picture, photograph = self.picture, self._photograph
         precise = self.objective.encoder.precision == torch.float32
+
+        def develop() -> Tensor:
+            return _develop(picture, photograph, places.presence, show.config)
+
         return Progress(
             scale=index,
             scales=len(plan),
@@ -395,9 +436,9 @@ class _Sitting:
             seconds_left=self._clock.seconds_left,
             note=note,
             done=last and index + 1 == len(plan),
-            picture=lambda: show.finish(picture, places),
+            picture=lambda: show.finish(develop(), places),
             state=lambda: PaintState(index, done, image, solver.state(), average, precise),
-            palettes=show.palettes(picture, places),
+            palettes=show.palettes(develop, places),
         )
 
     def _update_average(self) -> None:
@@ -485,6 +526,22 @@ def _prepare_styles(content: Tensor, styles: Sequence[Tensor], config: PaintConf
             for style, scale in zip(trimmed, scales, strict=True)
         ]
     return recolor_styles(trimmed, content, config.color_modes)
+
+
+def _lay_over(photograph: Tensor | None, picture: Tensor, presence: Tensor | None) -> Tensor:
+    """Show a picture above the photograph, as far as it is to be seen at each place."""
+    if photograph is None or presence is None:
+        return picture
+    return torch.lerp(photograph, picture, presence)
+
+
+def _develop(
+    picture: Tensor, photograph: Tensor | None, presence: Tensor | None, config: PaintConfig
+) -> Tensor:
+    """What is shown of a painting: for photorealism, the nearest smooth change of colours."""
+    if config.photoreal != "affine" or photograph is None:
+        return picture
+    return _lay_over(photograph, smooth_affinely(photograph, picture), presence)
 
 
 def _check_pictures(content: Tensor, styles: Sequence[Tensor]) -> None:

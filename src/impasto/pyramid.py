@@ -143,6 +143,9 @@ def plan_painting(config: PaintConfig, photograph: Size) -> list[Scale]:
             scale without any.
     """
     long_side = choose_side(config, photograph)
+    if not config.is_painted:
+        size = round_size(fit_size(photograph, long_side), config.seamless)
+        return [Scale(size, 1 if config.photoreal == "none" else 2)]
     preset = PRESETS[config.preset]
     if config.scales is not None:
         smallest = round(long_side / preset.ratio ** (config.scales - 1))

@@ -71,6 +71,10 @@ class TiledObjective:
             tile.add(gradient, slope)
             sums |= {key: sums[key] + part for key, part in content.items()}
         values = {name: term.item() for name, term in self._weigh(sums, image).items()}
+        leaf = image.requires_grad_(True)
+        for name, term in self.whole.compute_photoreal(leaf).items():
+            values[name] = term.item()
+            gradient += torch.autograd.grad(term, leaf)[0]
         return Evaluation(sum(values.values()), gradient, values)
 
     @property
@@ -211,7 +215,8 @@ def build_tiled_objective(
     factor = LOSS_FORMS[config.loss].content_factor
     factors = {layer: factor(*energy) for layer, energy in energies.items()}
     scaled = guidance.scale(size, content.device, config.seamless)
-    whole = Objective(looking, config, targets, style, factors, scaled)
+    guide = picture if config.photoreal_weight else None
+    whole = Objective(looking, config, targets, style, factors, scaled, guide)
     return TiledObjective(whole, tiles, size, tile, None if keep_targets else picture)
 
 

@@ -165,10 +165,16 @@ class Lines(Silence):
     def done(self, painting: "Painting", output: str) -> None:
         height, width = painting.picture.size
         terms = ", ".join(f"{name} {value:.4g}" for name, value in painting.terms.items())
+        size, loss = f"{width}x{height} px", f"; loss {painting.loss:.4g} ({terms})"
         self.say(
-            f"Painted {_spell_output(output)}: {width}x{height} px in {painting.seconds:.1f} s;"
-            f" loss {painting.loss:.4g} ({terms})."
+            f"Painted {_spell_output(output)}: {size} in {painting.seconds:.1f} s"
+            f"{loss if terms else ''}."
         )
+        if scores := painting.scores:
+            self.say(
+                f"Edges kept {scores.edges:.2f}, colour distance"
+                f" {scores.color_distance_before:.3f} -> {scores.color_distance:.3f}."
+            )
 
     def interrupted(self, output: str, saved: bool, resumable: bool) -> None:
         what = "saved the painting so far as" if saved else "nothing was written"
@@ -239,6 +245,7 @@ class JsonLines(Silence):
             seconds=round(painting.seconds, 3),
             loss=painting.loss,
             terms=painting.terms,
+            **({"scores": painting.scores._asdict()} if painting.scores else {}),
         )
 
     def interrupted(self, output: str, saved: bool, resumable: bool) -> None:
