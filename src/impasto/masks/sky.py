@@ -22,7 +22,7 @@ _THRESHOLDS = torch.logspace(-2.2, 0.0, 60)
 _EVENNESS, _SKY_COLORS, _GROUND_COLORS = 50.0, 5, 8
 #: Least share of the picture, of the upper edge, and of a sky's colours in what was found.
 _LEAST_AREA, _LEAST_TOP, _LEAST_PLAUSIBLE = 0.02, 0.45, 0.7
-_MOST_AREA = 0.88
+_MOST_AREA, _LEAST_ENDS = 0.88, 0.5  # of the picture; of the columns that must have an end
 #: Fewest places to learn from, and the slope that no place has that is surely sky.
 _FEWEST, _STEEP = 50, 0.15
 #: Most of the lower edge that it may reach, and the most texture that half of it may have.
@@ -60,7 +60,7 @@ def find_sky(photo: Tensor) -> Tensor | None:
 
 
 def _find_border(lab: Tensor) -> Tensor | None:
-    """The row in each column where the sky ends, (W,), 0 where none is seen; or None.
+    """The row in each column where the sky ends, (W,); None if there is no such border.
 
     The best of several thresholds on the slope, as in Shen and Wang 2013, "Sky region detection
     in a single image for autonomous ground robot navigation". Departures: slopes and colours in
@@ -75,10 +75,11 @@ def _find_border(lab: Tensor) -> Tensor | None:
     best, found = float("-inf"), None
     for threshold in _THRESHOLDS:
         steep = slopes > threshold
-        border = torch.where(steep.any(0), steep.float().argmax(0), 0)
+        ends = steep.any(0)
+        border = torch.where(ends, steep.float().argmax(0), height)
         above = (rows < border).flatten()
         share = float(above.float().mean())
-        if not _LEAST_AREA <= share <= _MOST_AREA:
+        if not _LEAST_AREA <= share <= _MOST_AREA or float(ends.float().mean()) < _LEAST_ENDS:
             continue
         faded = _flatten_fading(colors[:, above], places[:, above])
         score = share - _EVENNESS * _unevenness(faded)
@@ -119,7 +120,7 @@ def _spread(lab: Tensor, border: Tensor) -> Tensor | None:
     """Decide for each place: sure ones by colour, the others by a random walk from them."""
     height, width = lab.shape[-2:]
     rows = torch.arange(height)[:, None].expand(height, width)
-    above, below = rows < border - 2, (rows > border + 3) & (border > 0)
+    above, below = rows < border - 2, rows > border + 3
     lowest = rows > float(border.float().quantile(0.95)) + 0.02 * height
     if min(int(above.sum()), int(below.sum())) < _FEWEST:
         return None
