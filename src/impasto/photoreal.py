@@ -38,8 +38,9 @@ _UNLIKE, _RECOLOR, _MOVE = 1.0, 0.1, 2.0
 #: Entropy of the transport and rounds of Sinkhorn's iteration.
 _ENTROPY, _ROUNDS = 0.05, 60
 
-#: Most that contrast may grow, so that noise and the levels of a file stay unseen.
-_GAIN = 2.5
+#: Most that contrast may grow, first and once more at the end, so that noise and the levels of a
+#: file stay unseen.
+_GAIN, _LAST_GAIN = 2.5, 1.5
 
 
 class ColorField(NamedTuple):
@@ -112,9 +113,10 @@ def fit_look(
     own, grid = _look(photograph, encoder)
     seen = [_look(style, encoder)[0] for style in styles]
     masks = _normalise_masks(scaled.masks, small)
+    smooth = _soften(masks, small)
     slopes, offsets = small.new_zeros((1, 9, *size)), small.new_zeros((1, 3, *size))
     rest = small.new_zeros((1, 3, *grid))
-    for region, mask, soft in zip(guidance.regions, masks, _soften(masks, small), strict=True):
+    for region, mask, soft in zip(guidance.regions, masks, smooth, strict=True):
         share = F.interpolate(mask, grid, mode="area")
         parts = own._replace(weights=_weigh(share))
         if not parts.weights.sum() > 0:
@@ -126,7 +128,8 @@ def fit_look(
         rest += share * gap.mT.reshape(1, 3, *grid).to(small)
     rest = F.interpolate(rest, size, mode="bicubic", align_corners=False)
     more = fit_affinely(small, rest, radius=max(1, round(_RADIUS * max(size))), eps=_EPS)
-    return _blend(ColorField(slopes + more[0], offsets + more[1]), scaled, strength)
+    field = ColorField(slopes + more[0], offsets + more[1])
+    return _blend(_refine(field, small, guidance.regions, smooth, styles), scaled, strength)
 
 
 def _look(picture: Tensor, encoder: Encoder) -> tuple[_Cells, Size]:
@@ -186,6 +189,44 @@ def _pair(own: _Cells, other: _Cells) -> tuple[Tensor, Tensor, Tensor]:
     return matrix, shift, result
 
 
+def _refine(
+    field: ColorField,
+    photograph: Tensor,
+    regions: Sequence[Region],
+    masks: Sequence[Tensor],
+    styles: Sequence[Tensor],
+) -> ColorField:
+    """Give back, region by region, the contrast that means over cells and windows have lost."""
+    slopes, offsets = torch.zeros_like(field.slopes), torch.zeros_like(field.offsets)
+    pixels = _flatten(apply_affine(photograph, *field))
+    for region, mask in zip(regions, masks, strict=True):
+        weights = _weigh(mask)
+        if not weights.sum() > 0:
+            continue
+        matrix, shift = _find_way(
+            _measure(pixels, weights), _measure(*_gather_pixels(region, styles)), _LAST_GAIN
+        )
+        matrix, shift = matrix.to(field.slopes), shift.to(field.slopes)
+        old = field.slopes.unflatten(1, (3, 3))  # (1, 3, 3, h, w), result by photograph
+        slopes += mask * torch.einsum("ij,bjkhw->bikhw", matrix, old).flatten(1, 2)
+        moved = torch.einsum("ij,bjhw->bihw", matrix, field.offsets) + shift.view(1, 3, 1, 1)
+        offsets += mask * moved
+    return ColorField(slopes, offsets)
+
+
+def _gather_pixels(region: Region, styles: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Colours (N, 3) of all parts of styles that a region is to look like, and weights (N,)."""
+    colors, weights = [], []
+    for part in region.parts:
+        size = _shrink(styles[part.style], _FIT_SIDE)
+        colors.append(_flatten(resize(styles[part.style], size)))
+        whole = torch.ones((1, 1, *size))
+        mask = whole if part.mask is None else resize(part.mask.float(), size)
+        weights.append(_weigh(mask) * part.share)
+    joined = torch.cat(weights)
+    return torch.cat(colors), joined / joined.sum().clamp(min=1e-12)
+
+
 def _cost(own: _Cells, other: _Cells) -> Tensor:
     """What it costs to take a colour from there, for each pair of cells: (N, M)."""
     unlike = 1 - _standardise(own.features, own.weights, unit=True) @ (
@@ -211,15 +252,15 @@ def _transport(cost: Tensor, own: Tensor, other: Tensor) -> Tensor:
     return plan / plan.sum(1, keepdim=True)
 
 
-def _find_way(own: _Colors, other: _Colors) -> tuple[Tensor, Tensor]:
+def _find_way(own: _Colors, other: _Colors, gain: float = _GAIN) -> tuple[Tensor, Tensor]:
     """The shortest affine way, (3, 3) and (3,), to the mean and covariance of other colours.
 
-    Pitié and Kokaram 2007, eq. 12, but contrast grows by `_GAIN` at the most.
+    Pitié and Kokaram 2007, eq. 12, but contrast grows by `gain` at the most.
     """
     root, inverse = _power(own.covariance, 0.5), _power(own.covariance, -0.5)
     way = inverse @ _power(root @ other.covariance @ root, 0.5) @ inverse
     values, vectors = torch.linalg.eigh(way)
-    matrix = vectors @ torch.diag(values.clamp(0, _GAIN)) @ vectors.mT
+    matrix = vectors @ torch.diag(values.clamp(0, gain)) @ vectors.mT
     return matrix, other.mean - matrix @ own.mean
 
 
