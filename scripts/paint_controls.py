@@ -1,26 +1,42 @@
-"""Paint a contact sheet per control for the docs: `python scripts/paint_controls.py [NAME ...]`.
+"""Paint a contact sheet per control for the docs.
+
+`python scripts/paint_controls.py [--size N] [NAME ...]`: all sheets, or those that are named.
 
 Photographs are scikit-image's, styles our own, and the masks are drawn here.
 """
 
+import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
 import skimage.data
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 import impasto
 from impasto import Placement, gallery, images
 from impasto.api import find_mask
-from impasto.config import Pattern
+from impasto.config import COLORS, Pattern
+from impasto.finishing import parse_finish
 from impasto.patterns import make_sheet
+from impasto.pyramid import resize
+from impasto.touches import apply_finish
 
 FOLDER = Path("docs/pictures/controls")
 SIZE = 512
 WIDTH = 320
 GAP = 6
+COLUMNS = 4
+FINISHES = (
+    "contrast:1.4",
+    "saturation:0.4",
+    "temperature:0.5",
+    "sharpen:1",
+    "grain:0.5",
+    "canvas:0.6",
+    "blend:0.5",
+)
 
 #: Name of a picture on a sheet -> the picture.
 Sheet = dict[str, Image.Image]
@@ -148,6 +164,27 @@ def family() -> Sheet:
     return sheet
 
 
+def colors() -> Sheet:
+    """One painting in every mode of colour."""
+    photo = Image.fromarray(skimage.data.chelsea())
+    sheet = {"photograph": photo, "mosaic": Image.open(gallery.picture_path("mosaic"))}
+    for mode in COLORS:
+        sheet[f"--colors {mode}"] = paint(photo, ["mosaic"], Placement(), colors=mode)
+    return sheet
+
+
+def finish() -> Sheet:
+    """One painting and what can be done to it afterwards."""
+    photo = Image.fromarray(skimage.data.coffee())
+    painting = impasto.paint(photo, "marbling", size=SIZE).picture.pixels
+    photograph = resize(images.load(photo).pixels, (painting.shape[-2], painting.shape[-1]))
+    sheet = {"marbling": images.to_pil(painting)}
+    for text in FINISHES:
+        touched = apply_finish(painting, parse_finish(text), photograph=photograph)
+        sheet[text] = images.to_pil(touched)
+    return sheet
+
+
 def photoreal() -> Sheet:
     """Photographs in the look of a style: recoloured, both ways of photorealism, and painted."""
     photo, style = Image.fromarray(skimage.data.coffee()), "expressionist"
@@ -171,30 +208,57 @@ SHEETS: dict[str, Callable[[], Sheet]] = {
     "family": family,
     "found": found,
     "photoreal": photoreal,
+    "colors": colors,
+    "finish": finish,
 }
 
 
 def hang(pictures: Sheet) -> Image.Image:
-    """Pictures side by side, each with its name below."""
+    """Rows of pictures, each with its name below."""
+    names = list(pictures)
+    rows = [
+        hang_row({name: pictures[name] for name in names[first : first + COLUMNS]})
+        for first in range(0, len(names), COLUMNS)
+    ]
+    size = max(row.width for row in rows), sum(row.height for row in rows)
+    wall = Image.new("RGB", size, "white")
+    top = 0
+    for row in rows:
+        wall.paste(row, (0, top))
+        top += row.height
+    return wall
+
+
+def hang_row(pictures: Sheet) -> Image.Image:
+    """Pictures side by side."""
     scaled = {
         name: image.convert("RGB").resize((WIDTH, round(image.height * WIDTH / image.width)))
         for name, image in pictures.items()
     }
     height = max(image.height for image in scaled.values())
-    wall = Image.new("RGB", (len(scaled) * (WIDTH + GAP) - GAP, height + 20), "white")
+    wall = Image.new("RGB", (len(scaled) * (WIDTH + GAP) - GAP, height + 24), "white")
     pen = ImageDraw.Draw(wall)
+    font = ImageFont.load_default(15)
     for place, (name, image) in enumerate(scaled.items()):
         wall.paste(image, (place * (WIDTH + GAP), 0))
-        pen.text((place * (WIDTH + GAP) + 2, height + 4), name, fill="black")
+        pen.text((place * (WIDTH + GAP) + 2, height + 4), name, fill="black", font=font)
     return wall
 
 
 def main() -> None:
     """Paint what is named on the command line, or everything."""
+    global SIZE
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sheets", nargs="*", metavar="NAME", help=", ".join(SHEETS))
+    parser.add_argument("--size", type=int, default=SIZE, help="long side of the paintings in px")
+    given = parser.parse_args()
+    if unknown := set(given.sheets).difference(SHEETS):
+        parser.error(f"no sheet {min(unknown)!r}")
+    SIZE = given.size
     FOLDER.mkdir(parents=True, exist_ok=True)
-    for name in sys.argv[1:] or SHEETS:
+    for name in given.sheets or SHEETS:
         pictures = SHEETS[name]()
-        hang(pictures).save(FOLDER / f"{name}.jpg", quality=88, subsampling=0)
+        hang(pictures).save(FOLDER / f"{name}.jpg", quality=86)
         sys.stdout.write(f"{name}: {', '.join(pictures)}\n")
         sys.stdout.flush()
 

@@ -179,7 +179,8 @@ def _pair(own: _Cells, other: _Cells) -> tuple[Tensor, Tensor, Tensor]:
     """
     kept = [cells.weights > 1e-3 * cells.weights.max() for cells in (own, other)]
     inner, outer = (_select(cells, where) for cells, where in zip((own, other), kept, strict=True))
-    matrix, shift = _find_way(*(_measure(x.colors, x.weights, x.spread) for x in (inner, outer)))
+    own_colors, other_colors = (_measure(x.colors, x.weights, x.spread) for x in (inner, outer))
+    matrix, shift = _find_way(own_colors, other_colors)
     plan = _transport(_cost(inner, outer), inner.weights, outer.weights)
     wanted = plan @ outer.colors
     # Means of many colours are greyer than the colours; the way back is affine too.
@@ -198,7 +199,7 @@ def _refine(
 ) -> ColorField:
     """Give back, region by region, the contrast that means over cells and windows have lost."""
     slopes, offsets = torch.zeros_like(field.slopes), torch.zeros_like(field.offsets)
-    pixels = _flatten(apply_affine(photograph, *field))
+    pixels, size = _flatten(apply_affine(photograph, *field)), field.slopes.shape[-2:]
     for region, mask in zip(regions, masks, strict=True):
         weights = _weigh(mask)
         if not weights.sum() > 0:
@@ -207,7 +208,7 @@ def _refine(
             _measure(pixels, weights), _measure(*_gather_pixels(region, styles)), _LAST_GAIN
         )
         matrix, shift = matrix.to(field.slopes), shift.to(field.slopes)
-        old = field.slopes.unflatten(1, (3, 3))  # (1, 3, 3, h, w), result by photograph
+        old = field.slopes.view(1, 3, 3, *size)  # result by photograph
         slopes += mask * torch.einsum("ij,bjkhw->bikhw", matrix, old).flatten(1, 2)
         moved = torch.einsum("ij,bjhw->bihw", matrix, field.offsets) + shift.view(1, 3, 1, 1)
         offsets += mask * moved
@@ -221,7 +222,7 @@ def _gather_pixels(region: Region, styles: Sequence[Tensor]) -> tuple[Tensor, Te
         size = _shrink(styles[part.style], _FIT_SIDE)
         colors.append(_flatten(resize(styles[part.style], size)))
         whole = torch.ones((1, 1, *size))
-        mask = whole if part.mask is None else resize(part.mask.float(), size)
+        mask = whole if part.mask is None else resize_mask(part.mask.float(), size)
         weights.append(_weigh(mask) * part.share)
     joined = torch.cat(weights)
     return torch.cat(colors), joined / joined.sum().clamp(min=1e-12)
