@@ -26,7 +26,7 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def equal(one: PaintState, other: PaintState) -> bool:
     def facts(state: PaintState) -> tuple[object, ...]:
-        return state.scale, state.step, state.precise
+        return state.scale, state.step, state.precise, state.failures, state.details_over
 
     def tensors(state: PaintState) -> dict[str, torch.Tensor]:
         average = {} if state.average is None else {"its average": state.average}
@@ -50,6 +50,8 @@ def state() -> PaintState:
         solver={"changes": draw(4, 3, 5, 6, seed=1), "curvatures": draw(4, seed=2).double()},
         average=draw(1, 3, 5, 6, seed=3),
         precise=True,
+        failures=2,
+        details_over=True,
     )
 
 
@@ -98,6 +100,27 @@ def test_every_solver_can_be_kept(make: type[Solver], path: Path) -> None:
         solver.step(bowl)
         other.step(bowl)
     assert torch.equal(solver.image, other.image)
+
+
+@pytest.mark.parametrize("taken", [1, 2, 3, 4])
+def test_tensors_begin_where_fresh_ones_do(taken: int, path: Path) -> None:
+    """Products of tensors at odd addresses are rounded in another order than before."""
+    centre = draw(1, 3, 7, 11, seed=8)
+
+    def bowl(image: torch.Tensor) -> Evaluation:
+        gradient = (image - centre) * torch.linspace(0.1, 1, 11)
+        return Evaluation(float((image - centre).square().sum()) / 2, gradient, {})
+
+    solver = LBFGS(draw(1, 3, 7, 11))
+    for _ in range(taken):
+        solver.step(bowl)
+    save_checkpoint(path, PaintState(0, taken, solver.image, solver.state()), "abc")
+    found = load_checkpoint(path, "abc")
+    other = LBFGS(found.image)
+    other.restore(found.solver)
+    tensors = [other.image, *(tensor for pair in other._pairs for tensor in pair[:2])]
+    assert len(tensors) == 2 * taken + 1
+    assert {tensor.data_ptr() % 64 for tensor in tensors} == {torch.rand(77).data_ptr() % 64}
 
 
 def test_a_picture_that_is_its_own_average_is_kept(path: Path) -> None:
@@ -215,5 +238,5 @@ def test_the_file_holds_nothing_that_can_run(state: PaintState, path: Path) -> N
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     assert json.loads(header["__metadata__"]["facts"]) == {
-        "scale": 2, "step": 17, "precise": True
+        "scale": 2, "step": 17, "precise": True, "failures": 2, "details_over": True
     }  # fmt: skip

@@ -590,6 +590,31 @@ def test_a_size_without_a_way_down_is_finished_early(
     assert torch.equal(events[2].picture(), events[0].picture())
 
 
+@pytest.mark.parametrize("at", range(3, 9))
+def test_troubles_are_remembered_over_an_interruption(
+    at: int, photo: Tensor, style: Tensor, vgg19: VGG, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = LBFGS.step
+
+    def stumble(self: LBFGS, evaluate: Callable[[Tensor], Evaluation]) -> Evaluation:
+        found = original(self, evaluate)
+        later = self.image.shape[-1] > 64
+        self.trouble = "line search failed" if later else ""
+        return found
+
+    monkeypatch.setattr(LBFGS, "step", stumble)
+    settings = {"size": 96, "scales": 2, "steps": (2, 4), "detail_steps": 5}
+    states, notes = [], []
+    config = PaintConfig(**settings)
+    for event in paint(photo, [style], vgg19, config):
+        states.append(event.state())
+        notes.append(event.note)
+    assert notes[4] == "the details are done early; going on with the whole"
+    assert "finished early" in notes[7]
+    resumed = run(photo, style, vgg19, state=states[at - 1], **settings)
+    assert [event.note for event in resumed] == (notes[at:] or [""])
+
+
 def test_it_needs_a_style(photo: Tensor, vgg19: VGG) -> None:
     with pytest.raises(ConfigError, match="No style is given"):
         run(photo, [], vgg19)

@@ -7,6 +7,7 @@ the same events; none of them has a loop of its own.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -42,6 +43,8 @@ class PaintState:
         solver: The solver's own memory.
         average: Running average of iterates, or None.
         precise: Whether the network had to be switched to float32.
+        failures: Steps in a row that led nowhere.
+        details_over: Whether the detail steps of this scale ended before their number was done.
     """
 
     scale: int
@@ -50,6 +53,8 @@ class PaintState:
     solver: dict[str, Tensor] = field(default_factory=dict)
     average: Tensor | None = None
     precise: bool = False
+    failures: int = 0
+    details_over: bool = False
 
 
 @dataclass(frozen=True)
@@ -385,6 +390,9 @@ class _Sitting:
         self._solver.restore(state.solver)
         if state.average is not None:
             self._average = state.average.to(self._show.content)
+        self._failures = state.failures
+        if state.details_over:
+            self._detail_steps = 0
         return state.step
 
     def look(self, step: int) -> None:
@@ -419,7 +427,11 @@ class _Sitting:
         self._clock.tick(index, done)
         solver, image, average = self._solver, self._solver.image, self._average
         picture, photograph = self.picture, self._photograph
-        precise = self.objective.encoder.precision == torch.float32
+        facts: dict[str, Any] = {
+            "precise": self.objective.encoder.precision == torch.float32,
+            "failures": self._failures,
+            "details_over": self._detail_steps < plan[index].detail_steps,
+        }
 
         def develop() -> Tensor:
             return _develop(picture, photograph, places.presence, show.config)
@@ -437,7 +449,7 @@ class _Sitting:
             note=note,
             done=last and index + 1 == len(plan),
             picture=lambda: show.finish(develop(), places),
-            state=lambda: PaintState(index, done, image, solver.state(), average, precise),
+            state=lambda: PaintState(index, done, image, solver.state(), average, **facts),
             palettes=show.palettes(develop, places),
         )
 

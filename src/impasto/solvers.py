@@ -177,11 +177,12 @@ class LBFGS:
         """Curvature pairs; the evaluation is repeated on return."""
         if not self._pairs:
             return {}
-        return {
-            "changes": torch.cat([pair[0] for pair in self._pairs]),
-            "slope_changes": torch.cat([pair[1] for pair in self._pairs]),
-            "curvatures": torch.tensor([p[2] for p in self._pairs], dtype=torch.float64),
-        }
+        # One tensor each: joined ones would take twice the room, and slices of them need not
+        # begin where vector instructions like to, which changes the rounding of their products.
+        changes = {f"change.{n}": pair[0] for n, pair in enumerate(self._pairs)}
+        slopes = {f"slope_change.{n}": pair[1] for n, pair in enumerate(self._pairs)}
+        curvatures = torch.tensor([pair[2] for pair in self._pairs], dtype=torch.float64)
+        return changes | slopes | {"curvatures": curvatures}
 
     def reconsider(self) -> None:
         """See `Solver.reconsider`."""
@@ -195,11 +196,10 @@ class LBFGS:
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """See `Solver.restore`."""
         self.forget()
-        if "changes" in state:
-            changes = list(state["changes"].to(self.image.device).unsqueeze(1))
-            slopes = list(state["slope_changes"].to(self.image.device).unsqueeze(1))
-            curvatures = state["curvatures"].tolist()
-            self._pairs.extend(zip(changes, slopes, curvatures, strict=True))
+        for n, curvature in enumerate(state["curvatures"].tolist() if state else ()):
+            change, slope = state[f"change.{n}"], state[f"slope_change.{n}"]
+            device = self.image.device
+            self._pairs.append((change.to(device), slope.to(device), curvature))
 
 
 class Adam:
