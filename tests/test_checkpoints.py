@@ -16,7 +16,7 @@ from impasto.checkpoints import (
     save_checkpoint,
 )
 from impasto.errors import OutputError
-from impasto.painting import PaintState
+from impasto.progress import PaintState
 from impasto.solvers import LBFGS, SGD, Adam, Evaluation, Solver
 
 

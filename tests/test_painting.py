@@ -21,9 +21,12 @@ from impasto.losses import LOSS_FORMS
 from impasto.memory import Frugality
 from impasto.metrics import edge_ssim
 from impasto.objective import build_objective
-from impasto.painting import PaintState, Progress, finish, make_start, paint
+from impasto.painting import paint
+from impasto.preparation import make_start
+from impasto.progress import PaintState, Progress
 from impasto.pyramid import cover, fit_size, resize
 from impasto.regions import Guidance, pair_masks
+from impasto.showing import finish
 from impasto.solvers import LBFGS, Evaluation
 
 #: What keeps a run short; relu5_1 needs 16 px a side.

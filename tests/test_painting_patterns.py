@@ -10,8 +10,9 @@ from torch import Tensor
 from impasto.config import PaintConfig, Pattern
 from impasto.encoders.vgg import VGG
 from impasto.memory import Frugality
-from impasto.painting import Progress, paint
+from impasto.painting import paint
 from impasto.patterns import make_sheet, measure_seam, wraps
+from impasto.progress import Progress
 from impasto.regions import Guidance, pair_masks
 
 PATTERNS = typing.get_args(Pattern)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from impasto.errors import ImpastoError
     from impasto.families import Family
     from impasto.images import Picture
-    from impasto.painting import PaintState, Progress
+    from impasto.progress import PaintState, Progress
 
 __all__ = [
     "Family",
@@ -41,12 +41,12 @@ _HOMES = {
     "ImpastoError": "impasto.errors",
     "Job": "impasto.api",
     "PaintConfig": "impasto.config",
-    "PaintState": "impasto.painting",
+    "PaintState": "impasto.progress",
     "Painter": "impasto.api",
     "Painting": "impasto.api",
     "Picture": "impasto.images",
     "Placement": "impasto.api",
-    "Progress": "impasto.painting",
+    "Progress": "impasto.progress",
     "paint": "impasto.api",
 }
 

@@ -42,10 +42,10 @@ from impasto.masks.found import (
 from impasto.memory import Frugality, choose_frugality, estimate_memory, suggest_size
 from impasto.metrics import Scores, color_distance, measure_likeness
 from impasto.objective import check_layers
-from impasto.painting import PaintState, Progress
 from impasto.painting import paint as run_engine
 from impasto.palettes import Palette, blend_palettes, measure_palette
 from impasto.patterns import make_seamless, soften_border
+from impasto.progress import PaintState, Progress
 from impasto.pyramid import (
     SMALLEST_SIDE,
     choose_dpi,

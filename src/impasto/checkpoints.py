@@ -13,7 +13,7 @@ from torch import Tensor
 
 from impasto.errors import ImpastoError
 from impasto.files import replacing
-from impasto.painting import PaintState
+from impasto.progress import PaintState
 
 _VERSION = "2"
 

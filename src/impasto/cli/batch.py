@@ -26,7 +26,7 @@ from impasto.errors import (
 )
 from impasto.files import describe_os_error
 from impasto.images import Picture
-from impasto.painting import PaintState
+from impasto.progress import PaintState
 
 #: What is wrong with one picture; anything else would befall the others too.
 _LOCAL = (ImageError, MemoryBudgetError, NumericalError, ShapeError)

@@ -16,8 +16,8 @@ from impasto.config import Pattern
 from impasto.errors import OutputError
 from impasto.images import Picture
 from impasto.images.layers import save_layers
-from impasto.painting import PaintState, Progress
 from impasto.patterns import make_sheet, round_size
+from impasto.progress import PaintState, Progress
 from impasto.pyramid import fit_size, resize
 
 _PREVIEW_SECONDS = 2.0

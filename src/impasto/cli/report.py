@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from impasto.api import Painting
     from impasto.cli.start import Start
-    from impasto.painting import Progress
+    from impasto.progress import Progress
 
 _QUIET_SECONDS = 30.0
 

@@ -16,7 +16,7 @@ from impasto.cli.options import OutputOptions
 from impasto.errors import ConfigError, ImageError, OutputError
 from impasto.files import check_writable
 from impasto.images.layers import layered_format_of
-from impasto.painting import PaintState
+from impasto.progress import PaintState
 
 
 @dataclass(frozen=True)
