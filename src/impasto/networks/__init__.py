@@ -1,0 +1,1 @@
+"""Networks that paint in one pass, trained once: one paper a file."""

@@ -1,0 +1,84 @@
+"""Any style at once by matching mean and deviation (Huang & Belongie 2017).
+
+The encoder is a frozen VGG-19 up to relu4_1; only the decoder is trained.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from impasto.encoders import Encoder
+from impasto.networks.blocks import Convolution, Ledger, fit_stride, measure_instance, normalise
+
+LAYER = "relu4_1"
+#: Oxford's activations in relu4_1 are this large in the mean square over natural pictures; the
+#: decoder is given activations of size one.
+_SCALE = 1 / 400
+
+
+def adaptive_instance_norm(content: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
+    """Give activations the mean and deviation of a style's (Huang & Belongie 2017, eq. 8).
+
+    Args:
+        content: Activations, shape (B, C, H, W).
+        wish: Means, then deviations, of the style, (B or 1, 2 C).
+        ledger: Statistics of the content to normalise by, or to be written.
+    """
+    mean, deviation = wish[..., None, None].chunk(2, dim=1)
+    return torch.addcmul(mean, normalise(content, ledger), deviation)
+
+
+class Decoder(nn.Sequential):
+    """From relu4_1 back to a picture: VGG mirrored, with enlargement in place of pooling."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Convolution(512, 256, 3), nn.ReLU(), nn.Upsample(scale_factor=2),
+            Convolution(256, 256, 3), nn.ReLU(), Convolution(256, 256, 3), nn.ReLU(),
+            Convolution(256, 256, 3), nn.ReLU(),
+            Convolution(256, 128, 3), nn.ReLU(), nn.Upsample(scale_factor=2),
+            Convolution(128, 128, 3), nn.ReLU(),
+            Convolution(128, 64, 3), nn.ReLU(), nn.Upsample(scale_factor=2),
+            Convolution(64, 64, 3), nn.ReLU(), Convolution(64, 3, 3),
+        )  # fmt: skip
+
+
+class AdaIN(nn.Module):
+    """A photograph and any style in, a painting out.
+
+    Args:
+        encoder: VGG-19; frozen, and not part of the state dict.
+    """
+
+    stride = 8
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.decoder = Decoder()
+        # In a tuple, so that its weights are not counted as this network's.
+        self._encoder = (encoder,)
+
+    def describe(self, style: Tensor) -> Tensor:
+        """What is kept of a style picture (B, 3, H, W) in [0, 1]: mean and deviation, (B, 1024)."""
+        return torch.cat(measure_instance(self.encode(style)), dim=1).flatten(1)
+
+    def encode(self, image: Tensor) -> Tensor:
+        """Activations that the decoder is given, about of size one."""
+        (encoder,) = self._encoder
+        return encoder(image, [LAYER])[LAYER].float() * _SCALE
+
+    def forward(self, image: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
+        """Paint.
+
+        Args:
+            image: Shape (B, 3, H, W), values in [0, 1], any size.
+            wish: What `describe` says of the style. It may be mixed linearly: with other styles'
+                (sec. 7.3), or with the photograph's own to paint less strongly (eq. 14).
+            ledger: Statistics of the content to normalise by, or to be written.
+
+        Returns:
+            Shape (B, 3, H, W); not clamped.
+        """
+        height, width = image.shape[-2:]
+        content = self.encode(fit_stride(image, self.stride))
+        result: Tensor = self.decoder(adaptive_instance_norm(content, wish, ledger))
+        return result[..., :height, :width]
