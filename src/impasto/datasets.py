@@ -43,8 +43,6 @@ class Crops(Dataset[tuple[Tensor, int, dict[str, str]]]):
         paths: Pictures; broken ones are passed over.
         size: Side of a crop in px.
         seed: Of the choice.
-        whole: Take each picture whole, in order, with its long side at `size` px, in place of
-            random crops.
     """
 
     def __init__(self, paths: Sequence[Path], size: int, seed: int) -> None:

@@ -10,16 +10,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from impasto.datasets import Batch
+from impasto.datasets import Batch, hash_numbers
 from impasto.encoders import Encoder
+from impasto.errors import ConfigError
 from impasto.losses import content_relative, style_relative, total_variation
-from impasto.statistics import Moments, collect_moments
+from impasto.statistics import Moments, collect_moments, energy
 
 #: Largest length of a step's gradient over all weights.
 _LONGEST = 1.0
@@ -53,66 +54,100 @@ class TrainConfig(BaseModel):
     seed: int = 0
 
 
-class Trainee(Protocol):
-    """A network as training sees it: told what to paint by rows of numbers."""
-
-    def __call__(self, image: Tensor, wish: Tensor) -> Tensor:
-        """Paint (B, 3, H, W) in [0, 1] as (B, K) says."""
-
-
-@dataclass(frozen=True)
-class StyleBook:
-    """What is known of the styles that a network learns.
+class StyleEntry(NamedTuple):
+    """What is known of one style.
 
     Attributes:
-        wishes: What the network is told of each, (styles, K).
-        mean: Layer -> means of activations, (styles, C).
-        second: Layer -> second moments, (styles, C, C), in half precision if there are many.
+        wish: What the network is told of it, (1, K).
+        mean: Layer -> means of activations, (1, C).
+        second: Layer -> second moments as parts of their mean square, (1, C, C), float16.
+        square: Layer -> that mean square, (1,).
     """
 
-    wishes: Tensor
+    wish: Tensor
     mean: dict[str, Tensor]
     second: dict[str, Tensor]
-
-    def __len__(self) -> int:
-        return len(self.wishes)
-
-    def target(self, layer: str, places: Tensor) -> Moments:
-        """Moments of some styles in a layer."""
-        return Moments(self.mean[layer][places].float(), self.second[layer][places].float())
+    square: dict[str, Tensor]
 
 
-def write_style_book(
-    critic: Encoder,
-    styles: Iterator[Tensor],
-    describe: Callable[[Tensor, int], Tensor],
-    layers: Sequence[str],
-    dtype: torch.dtype = torch.float32,
-) -> StyleBook:
-    """Look at every style once.
+class StyleBook:
+    """The styles that a network learns; each is looked at once, when it is first needed.
 
     Args:
         critic: The network of the losses.
-        styles: Each (1, 3, H, W) at the size at which it is learnt.
+        load: Gives style number n, (1, 3, H, W) in [0, 1], at the size at which it is learnt; or
+            None if it cannot be read.
+        count: How many there are.
         describe: What the painting network is told of a style and its number, (1, K).
         layers: Where statistics are taken.
-        dtype: In which second moments are kept, divided by the layer's mean square.
     """
-    wishes: list[Tensor] = []
-    mean: dict[str, list[Tensor]] = {layer: [] for layer in layers}
-    second: dict[str, list[Tensor]] = {layer: [] for layer in layers}
-    with torch.no_grad():
-        for number, style in enumerate(styles):
-            wishes.append(describe(style, number))
-            for layer, features in critic(style, layers).items():
-                moments = collect_moments(features)
-                mean[layer].append(moments.mean)
-                second[layer].append(moments.second.to(dtype))
-    return StyleBook(
-        torch.cat(wishes),
-        {layer: torch.cat(found) for layer, found in mean.items()},
-        {layer: torch.cat(found) for layer, found in second.items()},
-    )
+
+    def __init__(
+        self,
+        critic: Encoder,
+        load: Callable[[int], Tensor | None],
+        count: int,
+        describe: Callable[[Tensor, int], Tensor],
+        layers: Sequence[str],
+    ) -> None:
+        self._critic, self._load, self._describe = critic, load, describe
+        self._layers = list(layers)
+        self._entries: dict[int, StyleEntry | None] = {}
+        self.count = count
+
+    @property
+    def broken(self) -> list[int]:
+        """Styles that could not be read, so far."""
+        return [number for number, entry in self._entries.items() if entry is None]
+
+    def choose(self, batch: int, step: int, seed: int) -> list[int]:
+        """Which styles a step learns: the same ones for the same step.
+
+        Raises:
+            ConfigError: If hardly any style can be read.
+        """
+        generator = torch.Generator().manual_seed(hash_numbers(seed, step, 1))
+        chosen: list[int] = []
+        for _ in range(100 * batch):
+            number = int(torch.randint(self.count, (), generator=generator))
+            if self._find(number) is not None:
+                chosen.append(number)
+            if len(chosen) == batch:
+                return chosen
+        raise ConfigError("Hardly any style picture can be read; choose another folder.")
+
+    def wishes(self, numbers: Sequence[int]) -> Tensor:
+        """What the network is told of some styles, (B, K)."""
+        return torch.cat([self._need(number).wish for number in numbers])
+
+    def target(self, layer: str, numbers: Sequence[int]) -> Moments:
+        """Moments of some styles in a layer."""
+        entries = [self._need(number) for number in numbers]
+        second = [
+            entry.second[layer].float() * entry.square[layer][:, None, None] for entry in entries
+        ]
+        return Moments(torch.cat([entry.mean[layer] for entry in entries]), torch.cat(second))
+
+    def _need(self, number: int) -> StyleEntry:
+        entry = self._find(number)
+        assert entry is not None
+        return entry
+
+    def _find(self, number: int) -> StyleEntry | None:
+        if number not in self._entries:
+            picture = self._load(number)
+            self._entries[number] = None if picture is None else self._look(picture, number)
+        return self._entries[number]
+
+    @torch.no_grad()
+    def _look(self, picture: Tensor, number: int) -> StyleEntry:
+        mean, second, square = {}, {}, {}
+        for layer, features in self._critic(picture, self._layers).items():
+            moments = collect_moments(features)
+            mean[layer], square[layer] = moments.mean, energy(moments).clamp(min=1e-12)
+            # Half precision suffices for parts, and thousands of styles fit in memory.
+            second[layer] = (moments.second / square[layer][:, None, None]).half()
+        return StyleEntry(self._describe(picture, number), mean, second, square)
 
 
 @dataclass
@@ -223,14 +258,8 @@ def schedule(step: int, done: float, warmup: int) -> float:
     return min(1.0, (step + 1) / (warmup + 1)) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
 
 
-def choose_styles(count: int, batch: int, step: int, seed: int) -> Tensor:
-    """Which styles a step learns; the same for the same step."""
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-    return torch.randint(count, (batch,), generator=generator)
-
-
 def _compute(
-    network: Trainee | nn.Module,
+    network: nn.Module,
     critic: Encoder,
     batch: Batch,
     book: StyleBook,
@@ -239,14 +268,14 @@ def _compute(
     describe: Callable[[Tensor], Tensor] | None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What the network paints, and its loss by terms."""
-    photos = batch.pictures.to(book.wishes.device, non_blocking=True)
-    photos = photos.contiguous(memory_format=torch.channels_last)
-    places = choose_styles(len(book), len(photos), step, config.seed).to(photos.device)
+    device = next(network.parameters()).device
+    photos = batch.pictures.to(device, memory_format=torch.channels_last)
+    styles = book.choose(len(photos), step, config.seed)
     layers = {*config.content_layers, *config.style_layers}
     own = round(config.identity * len(photos)) if describe is not None else 0
     with torch.no_grad():
         seen = critic(photos, layers if own else config.content_layers)
-        wishes = book.wishes[places]
+        wishes = book.wishes(styles)
         if own and describe is not None:
             wishes = torch.cat([describe(photos[:own]), wishes[own:]])
     painted = network(photos, wishes)
@@ -257,7 +286,7 @@ def _compute(
     )
     style = torch.zeros((), device=photos.device)
     for layer, weight in zip(config.style_layers, config.style_layer_weights, strict=True):
-        target = book.target(layer, places)
+        target = book.target(layer, styles)
         if own:
             mine = collect_moments(seen[layer][:own])
             target = Moments(
