@@ -1,19 +1,16 @@
-"""Folders of pictures as endless, repeatable batches for training.
+"""Folders of pictures as endless, repeatable batches for training."""
 
-Which crop of which picture comes next depends on the seed and on its number alone: training goes
-on after an interruption, or on several processors, as if it had never stopped.
-"""
-
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from impasto import images
-from impasto.errors import ConfigError, ImpastoError
+from impasto.batches import Batch, draw_place, hash_numbers
+from impasto.errors import ConfigError, ImpastoError, MemoryBudgetError
 from impasto.pyramid import resize
 
 #: Broken pictures in a row after which a folder is given up.
@@ -21,28 +18,19 @@ _MOST_BROKEN = 100
 #: Crops are cut from pictures whose short side is up to this much longer.
 _LOOSENESS = 1.6
 
-
-class Batch(NamedTuple):
-    """Crops of several pictures.
-
-    Attributes:
-        pictures: Shape (B, 3, size, size), values in [0, 1].
-        places: Number of each picture in its folder.
-        broken: Files that could not be read on the way, with what was wrong.
-    """
-
-    pictures: Tensor
-    places: Tensor
-    broken: dict[str, str]
+_Item = tuple[Tensor, int, dict[str, str]]
 
 
-class Crops(Dataset[tuple[Tensor, int, dict[str, str]]]):
+class Crops(Dataset[_Item]):
     """Random crops of a list of pictures, numbered from 0 without an end.
 
     Args:
         paths: Pictures; broken ones are passed over.
         size: Side of a crop in px.
         seed: Of the choice.
+
+    Raises:
+        ConfigError: If there is no picture.
     """
 
     def __init__(self, paths: Sequence[Path], size: int, seed: int) -> None:
@@ -50,29 +38,26 @@ class Crops(Dataset[tuple[Tensor, int, dict[str, str]]]):
             raise ConfigError("There is no picture to learn from; choose another folder.")
         self.paths, self.size, self.seed = list(paths), size, seed
 
-    def __getitem__(self, number: int) -> tuple[Tensor, int, dict[str, str]]:
-        """Crop (3, size, size), the picture's number, and what was broken on the way."""
+    def __getitem__(self, number: int) -> _Item:
+        """Crop (3, size, size), its number, and what was broken on the way.
+
+        Raises:
+            ConfigError: If hardly any picture can be read.
+        """
         broken: dict[str, str] = {}
         for attempt in range(_MOST_BROKEN):
-            generator = torch.Generator().manual_seed(hash_numbers(self.seed, number, attempt))
-            place = self._choose(number, attempt, generator)
-            path = self.paths[place]
+            path = self.paths[draw_place(len(self.paths), number, attempt, self.seed)]
+            if str(path) in broken:
+                continue
             try:
                 picture = images.load(path).pixels
             except ImpastoError as error:
                 broken[str(path)] = str(error)
                 continue
-            return crop_randomly(picture, self.size, generator)[0], place, broken
-        raise ConfigError(f"{len(broken)} pictures in a row cannot be read: {next(iter(broken))}.")
-
-    def _choose(self, number: int, attempt: int, generator: torch.Generator) -> int:
-        """All pictures once, in an order that changes from round to round; then any."""
-        count = len(self.paths)
-        if attempt:
-            return int(torch.randint(count, (), generator=generator))
-        turn, place = divmod(number, count)
-        order = torch.Generator().manual_seed(hash_numbers(self.seed, turn, -1))
-        return int(torch.randperm(count, generator=order)[place])
+            generator = torch.Generator().manual_seed(hash_numbers(self.seed, number, attempt))
+            return crop_randomly(picture, self.size, generator)[0], number, broken
+        first = next(iter(broken.values()))
+        raise ConfigError(f"Hardly any photograph can be read; choose another folder. {first}")
 
 
 def crop_randomly(picture: Tensor, size: int, generator: torch.Generator) -> Tensor:
@@ -93,21 +78,10 @@ def crop_randomly(picture: Tensor, size: int, generator: torch.Generator) -> Ten
     return piece.flip(-1) if torch.rand((), generator=generator) < 0.5 else piece
 
 
-def hash_numbers(*numbers: int) -> int:
-    """One seed from several numbers (the finaliser of SplitMix64)."""
-    mixed = 0
-    for number in numbers:
-        mixed = (mixed ^ (number & (2**64 - 1))) + 0x9E3779B97F4A7C15 & (2**64 - 1)
-        mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 & (2**64 - 1)
-        mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB & (2**64 - 1)
-        mixed ^= mixed >> 31
-    return mixed >> 1
-
-
 def stream(
     crops: Crops, batch: int, *, first: int = 0, workers: int = 1, rank: int = 0, ranks: int = 1
-) -> Iterator[Batch]:
-    """Endless batches.
+) -> Generator[Batch, None, None]:
+    """Endless batches; close it to end the processes that decode.
 
     Args:
         crops: Where they come from.
@@ -116,36 +90,63 @@ def stream(
         workers: Processes that decode; 0 decodes in this one.
         rank: Of this process among `ranks` that share the work.
         ranks: See `rank`.
+
+    Raises:
+        ConfigError: If hardly any picture can be read.
     """
-
-    def count() -> Iterator[int]:
-        step = first
-        while True:
-            start = (step * ranks + rank) * batch
-            yield from range(start, start + batch)
-            step += 1
-
     loader = DataLoader(
-        crops, batch, sampler=_Endless(count), num_workers=workers, collate_fn=_collate,
-        prefetch_factor=4 if workers else None,
+        crops, batch, sampler=_Numbers(batch, first, rank, ranks), num_workers=workers,
+        collate_fn=_collate, prefetch_factor=4 if workers else None,
+        worker_init_fn=_ignore_signals if workers else None,
     )  # fmt: skip
-    yield from loader
+    batches: Iterator[Batch] = iter(loader)
+    try:
+        while True:
+            yield _take(batches)
+    finally:
+        # Its end joins the workers, now and not whenever memory is tidied.
+        del batches, loader
 
 
-class _Endless:
-    def __init__(self, count: object) -> None:
-        self._count = count
+def _take(batches: Iterator[Batch]) -> Batch:
+    try:
+        return next(batches)
+    except ConfigError as error:
+        # What a worker raises brings the worker's whole traceback along, its message last.
+        message = str(error).strip().rpartition(f"{ConfigError.__name__}: ")[2]
+        raise ConfigError(message) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise MemoryBudgetError(
+            "A process that decodes photographs has died; choose fewer --workers."
+        ) from error
+
+
+class _Numbers(Sampler[int]):
+    """Numbers of the crops that a process learns from, in order, without an end."""
+
+    def __init__(self, batch: int, first: int, rank: int, ranks: int) -> None:
+        self._batch, self._first, self._rank, self._ranks = batch, first, rank, ranks
 
     def __iter__(self) -> Iterator[int]:
-        return self._count()  # type: ignore[operator,no-any-return]
+        step = self._first
+        while True:
+            start = (step * self._ranks + self._rank) * self._batch
+            yield from range(start, start + self._batch)
+            step += 1
 
 
-def _collate(items: Sequence[tuple[Tensor, int, dict[str, str]]]) -> Batch:
+def _ignore_signals(worker: int) -> None:
+    """Leave Ctrl-C to the process that trains: it finishes its step, then ends its workers."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def _collate(items: Sequence[_Item]) -> Batch:
     broken: dict[str, str] = {}
     for _, _, found in items:
         broken |= found
-    return Batch(
-        torch.stack([picture for picture, _, _ in items]),
-        torch.tensor([place for _, place, _ in items]),
-        broken,
-    )
+    pictures = torch.stack([picture for picture, _, _ in items])
+    return Batch(pictures, tuple(number for _, number, _ in items), broken)

@@ -4,6 +4,7 @@
 network that learns, and what an interrupted training goes on from.
 """
 
+import contextlib
 import hashlib
 import json
 import math
@@ -16,17 +17,27 @@ from torch import Tensor, nn
 
 from impasto import gallery, images, weights
 from impasto.datasets import Crops, stream
-from impasto.encoders import Encoder
+from impasto.devices import choose_precision
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImpastoError
 from impasto.networks import NETWORKS, build_network
-from impasto.pyramid import fit_size, resize, trim_border
+from impasto.pyramid import cover, fit_size, resize, trim_border
+from impasto.stylebooks import StyleBook
+from impasto.teams import ALONE, Team
+from impasto.trainconfig import TrainConfig
 from impasto.trained import Card, load_training, save_network, save_training
-from impasto.training import StyleBook, TrainConfig, TrainProgress, TrainState, train
+from impasto.training import TrainProgress, TrainState, train
+from impasto.trainlosses import OBJECTIVES
 from impasto.version import __version__
 
 #: Networks that are told which of their own styles to paint in.
 _OF_THEIR_OWN = frozenset(("johnson", "dumoulin"))
+#: Pictures of a folder that are kept for samples, if there are ten times as many.
+_HELD_OUT = 3
+#: Styles on a sheet of samples.
+_SHOWN = 4
+#: Part of a style picture's long side that is cut off at each border: frames, margins.
+_FRAME = 0.03
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,9 @@ class Lesson:
         style_size: Long side in px at which styles are learnt; as large as strokes are to be.
         data: What the pictures are, in words, for the file.
         licence: Of the weights.
+
+    Raises:
+        ConfigError: If the network is unknown, or cannot learn from these pictures.
     """
 
     network: str
@@ -51,7 +65,7 @@ class Lesson:
     arguments: Mapping[str, int] = field(default_factory=dict)
     style_size: int = 384
     data: str = ""
-    licence: str = "Apache-2.0"
+    licence: str = ""
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
@@ -62,6 +76,8 @@ class Lesson:
             raise ConfigError(f"johnson learns one style, not {len(self.styles)}; try dumoulin.")
         if not self.photographs or not self.styles:
             raise ConfigError("Training needs photographs and styles; name folders of both.")
+        if self.holds_styles and self.config.identity:
+            raise ConfigError(f"{self.network} knows only its styles; leave out --identity.")
 
     @property
     def fingerprint(self) -> str:
@@ -78,6 +94,16 @@ class Lesson:
         """Whether the network learns these very styles, and not how to paint in any."""
         return self.network in _OF_THEIR_OWN
 
+    def divide(self) -> tuple[list[Path], list[Path]]:
+        """Photographs to learn from, and those for samples."""
+        return hold_out(self.photographs)
+
+    def divide_styles(self) -> tuple[list[Path], list[Path]]:
+        """Styles to learn from, and those for samples: its own, or ones it never saw."""
+        if self.holds_styles:
+            return list(self.styles), _spread(self.styles, _SHOWN)
+        return hold_out(self.styles, _SHOWN)
+
 
 class School:
     """A lesson under way.
@@ -86,46 +112,82 @@ class School:
         lesson: What is to be learnt.
         device: Where.
         workers: Processes that decode photographs.
+        team: Processes that train together.
+        critic: The network of the losses; VGG-19 with Oxford's weights if left out.
 
     Attributes:
         network: Who learns.
+        broken: Pictures that could not be read so far, with what was wrong.
     """
 
-    def __init__(self, lesson: Lesson, device: torch.device, workers: int = 1) -> None:
-        self.lesson, self._workers, self._device = lesson, workers, device
-        self._critic = load_critic(device)
-        torch.manual_seed(lesson.config.seed)
-        arguments = dict(lesson.arguments)
+    def __init__(
+        self,
+        lesson: Lesson,
+        device: torch.device,
+        workers: int = 1,
+        *,
+        team: Team = ALONE,
+        critic: VGG | None = None,
+    ) -> None:
+        self.lesson, self._workers, self._device, self._team = lesson, workers, device, team
+        self.broken: dict[str, str] = {}
+        self._photographs, self._shown = lesson.divide()
+        self._styles, self._shown_styles = lesson.divide_styles()
+        self._arguments = dict(lesson.arguments)
         if lesson.holds_styles:
-            arguments["styles"] = len(lesson.styles)
-        self._arguments = arguments
-        self.network = build_network(lesson.network, lambda: self._critic, arguments).to(device)
+            self._arguments["styles"] = len(lesson.styles)
+        config = lesson.config
+        # What the network itself sees is always exact; only losses may be taken in half precision.
+        self._encoder = critic or load_critic(device)
+        self.precision = choose_precision(config.precision, device)
+        self._critic = self._encoder.with_precision(self.precision)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            network = build_network(lesson.network, lambda: self._encoder, self._arguments)
+        self.network = network.to(device)
+        self._learns_to_describe = bool(getattr(network, "learns_to_describe", False))
+        layers = set(config.style_layers)
+        if OBJECTIVES[config.objective].mixes:
+            layers |= set(config.content_layers)
         self._book = StyleBook(
-            self._critic, self._load_style, len(lesson.styles), self._describe,
-            lesson.config.style_layers,
+            self._critic, self._load_style, len(self._styles), self._describe, sorted(layers),
+            learner=self._describe_pictures if self._learns_to_describe else None,
         )  # fmt: skip
 
+    @property
+    def fingerprint(self) -> str:
+        """Identifies pictures, settings and the number of processes."""
+        return f"{self.lesson.fingerprint}-{self._team.ranks}"
+
     def run(
-        self, state: TrainState | None = None, deadline: float = math.inf
+        self,
+        state: TrainState | None = None,
+        deadline: float = math.inf,
+        stop: Callable[[], bool] = lambda: False,
     ) -> Iterator[TrainProgress]:
         """Train; yields an event after each step. See `impasto.training.train`."""
-        lesson = self.lesson
-        crops = Crops(lesson.photographs, lesson.config.size, lesson.config.seed)
-        first = state.step if state else 0
-        batches = stream(crops, lesson.config.batch, first=first, workers=self._workers)
-        describe = None if lesson.holds_styles else self._describe_pictures
-        yield from train(
-            self.network, self._critic, batches, self._book, lesson.config,
-            describe=describe, state=state, deadline=deadline,
+        lesson, team = self.lesson, self._team
+        crops = Crops(self._photographs, lesson.config.size, lesson.config.seed)
+        batches = stream(
+            crops, lesson.config.batch, first=state.step if state else 0, workers=self._workers,
+            rank=team.rank, ranks=team.ranks,
         )  # fmt: skip
+        describe = None if lesson.holds_styles else self._describe_pictures
+        with contextlib.closing(batches):
+            for progress in train(
+                self.network, self._critic, batches, self._book, lesson.config,
+                describe=describe, state=state, deadline=deadline, team=team, stop=stop,
+            ):  # fmt: skip
+                self.broken |= progress.batch.broken
+                yield progress
 
     def load(self, path: Path) -> TrainState:
         """Read what an interrupted training goes on from."""
-        return load_training(path, self.lesson.fingerprint)
+        return load_training(path, self.fingerprint)
 
     def keep(self, path: Path, state: TrainState) -> None:
         """Write what training can go on from."""
-        save_training(path, state, self.lesson.fingerprint)
+        save_training(path, state, self.fingerprint)
 
     def save(self, path: Path, state: TrainState) -> Card:
         """Write the network, by its averaged weights, and say what it is."""
@@ -135,7 +197,7 @@ class School:
             arguments=self._arguments,
             styles=tuple(path.stem for path in lesson.styles) if lesson.holds_styles else (),
             steps=state.step,
-            pictures=state.step * lesson.config.batch,
+            pictures=state.step * lesson.config.batch * self._team.ranks,
             data=lesson.data,
             licence=lesson.licence,
             recipe=lesson.config.model_dump(mode="json") | {"style_size": lesson.style_size},
@@ -144,32 +206,70 @@ class School:
         save_network(path, state.average, card)
         return card
 
-    def _load_style(self, number: int) -> Tensor | None:
-        try:
-            picture = images.load(self.lesson.styles[number]).pixels
-        except ImpastoError:
-            return None
-        picture = trim_border(picture, 0.03)
+    def sample(self, state: TrainState) -> Tensor:
+        """Photographs in some styles, as the averaged network paints them, (1, 3, H, W).
+
+        None of them was learnt from if there are enough; but a network that holds styles is shown
+        in those. The first row has the styles.
+        """
+        side = max(self.lesson.config.size, 128)
+        found = [self._read(path) for path in self._shown]
+        photos = [cover(photo, (side, side)) for photo in found if photo is not None]
+        styles = [(path, self._read(path)) for path in self._shown_styles]
+        with torch.no_grad(), wearing(self.network, state.average):
+            known = [(picture, self._tell(path, picture)) for path, picture in styles
+                     if picture is not None]  # fmt: skip
+            if not photos or not known:
+                return torch.zeros(1, 3, side, side)
+            sheet = show_samples(self.network, photos, [wish for _, wish in known])
+        corner = torch.ones_like(photos[0])
+        top = [corner, *(cover(picture, (side, side)) for picture, _ in known)]
+        return torch.cat([torch.cat(top, dim=3), sheet], dim=2)
+
+    def _tell(self, path: Path, picture: Tensor) -> Tensor:
+        if self.lesson.holds_styles:
+            return self._share(self._styles.index(path))
+        side = self.lesson.config.size
         size = fit_size((picture.shape[-2], picture.shape[-1]), self.lesson.style_size)
-        return resize(picture, size).to(self._device)
+        ready = cover(picture, (side, side)) if self._learns_to_describe else resize(picture, size)
+        return self._describe_pictures(ready)
+
+    def _read(self, path: Path) -> Tensor | None:
+        try:
+            return images.load(path).pixels.to(self._device)
+        except ImpastoError as error:
+            self.broken[str(path)] = str(error)
+            return None
+
+    def _load_style(self, number: int) -> Tensor | None:
+        picture = self._read(self._styles[number])
+        if picture is None:
+            return None
+        picture = trim_border(picture, _FRAME)
+        size = fit_size((picture.shape[-2], picture.shape[-1]), self.lesson.style_size)
+        return resize(picture, size)
 
     def _describe(self, style: Tensor, number: int) -> Tensor:
         if self.lesson.holds_styles:
-            shares = torch.zeros(1, len(self.lesson.styles), device=self._device)
-            shares[0, number] = 1
-            return shares
+            return self._share(number)
+        if self._learns_to_describe:
+            return cover(style, (self.lesson.config.size,) * 2)
         return self._describe_pictures(style)
+
+    def _share(self, number: int) -> Tensor:
+        shares = torch.zeros(1, len(self._styles), device=self._device)
+        shares[0, number] = 1
+        return shares
 
     def _describe_pictures(self, pictures: Tensor) -> Tensor:
         describe: Callable[[Tensor], Tensor] = self.network.describe  # type: ignore[assignment]
         return describe(pictures)
 
 
-def load_critic(device: torch.device, precision: torch.dtype = torch.float32) -> Encoder:
+def load_critic(device: torch.device) -> VGG:
     """The network of the losses: VGG-19 with Oxford's weights, as the optimiser uses it."""
     state, architecture, preprocessing = weights.read("vgg19")
-    critic = VGG(architecture, state, preprocessing=preprocessing, pooling="max")
-    return critic.to(device).with_precision(precision)
+    return VGG(architecture, state, preprocessing=preprocessing, pooling="max").to(device)
 
 
 def find_pictures(places: Sequence[str], *, gallery_too: bool = False) -> tuple[Path, ...]:
@@ -187,13 +287,38 @@ def find_pictures(places: Sequence[str], *, gallery_too: bool = False) -> tuple[
             found.append(path)
         elif gallery_too and place == "gallery":
             found += [gallery.picture_path(name) for name in gallery.STYLES]
-        elif gallery_too:
+        elif gallery_too and place in gallery.STYLES:
             found.append(gallery.picture_path(place))
         else:
-            raise ConfigError(f"There is no folder {place}.")
+            more = ", no picture, and no style of the gallery" if gallery_too else " or picture"
+            raise ConfigError(f"There is no folder {place}{more}.")
     if not found:
         raise ConfigError(f"There is no picture in {', '.join(places)}.")
     return tuple(found)
+
+
+def hold_out(paths: Sequence[Path], count: int = _HELD_OUT) -> tuple[list[Path], list[Path]]:
+    """Pictures to learn from, and a few evenly spaced ones to show; of few pictures the same."""
+    shown = _spread(paths, count)
+    if len(paths) < 10 * count:
+        return list(paths), shown
+    return [path for path in paths if path not in set(shown)], shown
+
+
+def _spread(paths: Sequence[Path], count: int) -> list[Path]:
+    count = min(count, len(paths))
+    return [paths[(2 * place + 1) * len(paths) // (2 * count)] for place in range(count)]
+
+
+@contextlib.contextmanager
+def wearing(network: nn.Module, state: Mapping[str, Tensor]) -> Iterator[None]:
+    """Lend a network other weights; its own come back to the bit."""
+    own = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    network.load_state_dict(state)
+    try:
+        yield
+    finally:
+        network.load_state_dict(own)
 
 
 def show_samples(

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from impasto.encoders import Encoder
-from impasto.errors import ConfigError, WeightsError
+from impasto.errors import ConfigError, NumericalError, WeightsError
 from impasto.files import replacing
 from impasto.networks import build_network
 from impasto.training import TrainState
@@ -57,8 +57,11 @@ def save_network(path: Path, weights: dict[str, Tensor], card: Card) -> None:
 
     Raises:
         OutputError: If it cannot be written.
+        NumericalError: If weights are infinite, or would be in half precision.
     """
     halves = {name: tensor.half().contiguous() for name, tensor in weights.items()}
+    if not all(bool(tensor.isfinite().all()) for tensor in halves.values()):
+        raise NumericalError(f"{path} is not written: its weights have grown beyond all bounds.")
     header = {"impasto": _FORMAT, "card": card.model_dump_json()}
     with replacing(path) as temporary:
         save_file(halves, temporary, header)
@@ -138,7 +141,8 @@ def load_training(path: Path, fingerprint: str) -> TrainState:
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         version, owner, facts = header["impasto"], header["fingerprint"], header["facts"]
         step, seconds = (json.loads(facts)[name] for name in ("step", "seconds"))
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        told = int(step), float(seconds)
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise WeightsError(f"{path} is damaged; delete it to start afresh.") from error
     if version != _FORMAT or owner != fingerprint:
         raise WeightsError(
@@ -148,6 +152,4 @@ def load_training(path: Path, fingerprint: str) -> TrainState:
     for name, tensor in tensors.items():
         part, _, rest = name.partition("/")
         parts.setdefault(part, {})[rest] = tensor
-    return TrainState(
-        int(step), parts["weights"], parts["average"], parts["optimizer"], float(seconds)
-    )
+    return TrainState(told[0], parts["weights"], parts["average"], parts["optimizer"], told[1])

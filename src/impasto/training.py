@@ -1,153 +1,36 @@
 """Training of fast networks: one visible loop, with the losses of the optimiser.
 
 A network learns to paint what `paint` would have optimised: the same statistics, relative to the
-same targets. What is known of a style (its statistics, and what the network is told of it) is
-computed once.
+same targets. `impasto.stylebooks` keeps what is known of the styles.
 """
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from impasto.datasets import Batch, hash_numbers
+from impasto.batches import Batch, draw_share
 from impasto.encoders import Encoder
-from impasto.errors import ConfigError
-from impasto.losses import content_relative, style_relative, total_variation
-from impasto.statistics import Moments, collect_moments, energy
+from impasto.errors import NumericalError
+from impasto.losses import total_variation
+from impasto.statistics import Moments, collect_moments
+from impasto.stylebooks import StyleBook
+from impasto.teams import ALONE, Team
+from impasto.trainconfig import TrainConfig
+from impasto.trainlosses import OBJECTIVES
+
+__all__ = ["StyleBook", "TrainConfig", "TrainProgress", "TrainState", "schedule", "train"]
 
 #: Largest length of a step's gradient over all weights.
 _LONGEST = 1.0
-
-
-class TrainConfig(BaseModel):
-    """How a network is trained, beside the pictures.
-
-    Attributes are the fields; weights are those of the optimiser's own losses.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: Annotated[int, Field(ge=64, le=1024)] = Field(256, description="Side of a crop in px.")
-    batch: Annotated[int, Field(ge=1, le=256)] = Field(4, description="Crops a step.")
-    steps: Annotated[int, Field(ge=1)] = Field(10_000, description="How many steps.")
-    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="Of Adam, at its top.")
-    warmup: Annotated[int, Field(ge=0)] = Field(100, description="Steps until that is reached.")
-    average: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.999, description="Memory of the averaged weights, which are what is kept."
-    )
-    content_layers: tuple[str, ...] = ("relu3_2", "relu4_1")
-    content_weight: float = 0.12
-    style_layers: tuple[str, ...] = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
-    style_layer_weights: tuple[float, ...] = (0.146, 0.487, 0.343, 0.021)
-    style_weight: float = 1.0
-    tv_weight: float = 0.6
-    identity: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.0, description="Part of the crops that are to be painted in their own style: unchanged."
-    )
-    seed: int = 0
-
-
-class StyleEntry(NamedTuple):
-    """What is known of one style.
-
-    Attributes:
-        wish: What the network is told of it, (1, K).
-        mean: Layer -> means of activations, (1, C).
-        second: Layer -> second moments as parts of their mean square, (1, C, C), float16.
-        square: Layer -> that mean square, (1,).
-    """
-
-    wish: Tensor
-    mean: dict[str, Tensor]
-    second: dict[str, Tensor]
-    square: dict[str, Tensor]
-
-
-class StyleBook:
-    """The styles that a network learns; each is looked at once, when it is first needed.
-
-    Args:
-        critic: The network of the losses.
-        load: Gives style number n, (1, 3, H, W) in [0, 1], at the size at which it is learnt; or
-            None if it cannot be read.
-        count: How many there are.
-        describe: What the painting network is told of a style and its number, (1, K).
-        layers: Where statistics are taken.
-    """
-
-    def __init__(
-        self,
-        critic: Encoder,
-        load: Callable[[int], Tensor | None],
-        count: int,
-        describe: Callable[[Tensor, int], Tensor],
-        layers: Sequence[str],
-    ) -> None:
-        self._critic, self._load, self._describe = critic, load, describe
-        self._layers = list(layers)
-        self._entries: dict[int, StyleEntry | None] = {}
-        self.count = count
-
-    @property
-    def broken(self) -> list[int]:
-        """Styles that could not be read, so far."""
-        return [number for number, entry in self._entries.items() if entry is None]
-
-    def choose(self, batch: int, step: int, seed: int) -> list[int]:
-        """Which styles a step learns: the same ones for the same step.
-
-        Raises:
-            ConfigError: If hardly any style can be read.
-        """
-        generator = torch.Generator().manual_seed(hash_numbers(seed, step, 1))
-        chosen: list[int] = []
-        for _ in range(100 * batch):
-            number = int(torch.randint(self.count, (), generator=generator))
-            if self._find(number) is not None:
-                chosen.append(number)
-            if len(chosen) == batch:
-                return chosen
-        raise ConfigError("Hardly any style picture can be read; choose another folder.")
-
-    def wishes(self, numbers: Sequence[int]) -> Tensor:
-        """What the network is told of some styles, (B, K)."""
-        return torch.cat([self._need(number).wish for number in numbers])
-
-    def target(self, layer: str, numbers: Sequence[int]) -> Moments:
-        """Moments of some styles in a layer."""
-        entries = [self._need(number) for number in numbers]
-        second = [
-            entry.second[layer].float() * entry.square[layer][:, None, None] for entry in entries
-        ]
-        return Moments(torch.cat([entry.mean[layer] for entry in entries]), torch.cat(second))
-
-    def _need(self, number: int) -> StyleEntry:
-        entry = self._find(number)
-        assert entry is not None
-        return entry
-
-    def _find(self, number: int) -> StyleEntry | None:
-        if number not in self._entries:
-            picture = self._load(number)
-            self._entries[number] = None if picture is None else self._look(picture, number)
-        return self._entries[number]
-
-    @torch.no_grad()
-    def _look(self, picture: Tensor, number: int) -> StyleEntry:
-        mean, second, square = {}, {}, {}
-        for layer, features in self._critic(picture, self._layers).items():
-            moments = collect_moments(features)
-            mean[layer], square[layer] = moments.mean, energy(moments).clamp(min=1e-12)
-            # Half precision suffices for parts, and thousands of styles fit in memory.
-            second[layer] = (moments.second / square[layer][:, None, None]).half()
-        return StyleEntry(self._describe(picture, number), mean, second, square)
+#: Steps in a row without a finite gradient after which training is given up.
+_MOST_BROKEN = 20
 
 
 @dataclass
@@ -176,24 +59,30 @@ class TrainProgress:
     Attributes:
         step: Steps done.
         steps: Steps planned.
-        loss: Of this batch.
+        loss: Of this batch, over all processes.
         terms: Its parts: content, style, tv.
+        learning_rate: Of this step.
         seconds: Since the start, earlier sittings included.
-        pictures: Crops a second, lately.
+        seconds_left: As far as one can tell.
+        pictures: Crops a second over all processes, lately.
         state: Takes a snapshot.
         batch: What was learnt from.
         painted: What the network made of it, (B, 3, H, W).
+        done: Share of the work that is done, 1 or more after the last step.
     """
 
     step: int
     steps: int
     loss: float
     terms: dict[str, float]
+    learning_rate: float
     seconds: float
+    seconds_left: float
     pictures: float
     state: Callable[[], TrainState]
     batch: Batch
     painted: Tensor
+    done: float
 
 
 def train(
@@ -206,56 +95,107 @@ def train(
     describe: Callable[[Tensor], Tensor] | None = None,
     state: TrainState | None = None,
     deadline: float = math.inf,
+    team: Team = ALONE,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[TrainProgress]:
     """Train a network; yields an event after each step.
+
+    Without a deadline the same settings give the same weights, interrupted or not; the steps of
+    several processes are those of one with all their crops in a batch, to rounding.
 
     Args:
         network: Called with pictures (B, 3, H, W) and rows of wishes.
         critic: Frozen network of the losses.
-        batches: Crops of photographs, beginning with number `state.step`.
+        batches: Crops of photographs, beginning with batch number `state.step`.
         book: The styles.
         config: Settings.
         describe: What the network is told of a picture as a style, for `config.identity`.
         state: Snapshot to go on from.
         deadline: Seconds of training, earlier sittings included, by which it is to be done: the
             learning rate falls with the time then.
+        team: Processes that train together.
+        stop: Asked after each step whether somebody wants an end; one process's word ends all.
+
+    Raises:
+        NumericalError: If losses stay infinite or undefined.
     """
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-    step, spent = 0, 0.0
+    step, spent, broken = 0, 0.0, 0
     if state is not None:
-        step, spent, average = state.step, state.seconds, dict(state.average)
+        step, spent = state.step, state.seconds
         network.load_state_dict(state.weights)
+        _copy(state.average, average)
         _restore(optimizer, state.optimizer)
-    began, pace = time.perf_counter() - spent, 0.0
-    last = time.perf_counter()
-    while step < config.steps and time.perf_counter() - began < deadline:
+    clock = _Clock(spent, deadline, config, team)
+    done = clock.share(step)
+    while done < 1:
         batch = next(batches)
-        done = max(step / config.steps, (time.perf_counter() - began) / deadline)
+        rate = config.learning_rate * schedule(step, done, config.warmup)
         for group in optimizer.param_groups:
-            group["lr"] = config.learning_rate * schedule(step, done, config.warmup)
-        painted, terms = _compute(network, critic, batch, book, config, step, describe)
-        loss = torch.stack(list(terms.values())).sum()
+            group["lr"] = rate
+        painted, terms = _compute(network, critic, batch, book, config, describe)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
+        told = torch.stack([term.detach() for term in terms.values()])
+        team.average([*_list_slopes(network), told])
         length = nn.utils.clip_grad_norm_(network.parameters(), _LONGEST)
-        if bool(torch.isfinite(length)):
+        sound = math.isfinite(length)
+        if sound:
             optimizer.step()
+        broken = 0 if sound else broken + 1
+        if broken == _MOST_BROKEN:
+            raise NumericalError(
+                f"No step of the last {broken} had a finite gradient; lower the --learning-rate."
+            )
         step += 1
         _average(average, network, min(config.average, (1 + step) / (10 + step)))
-        now = time.perf_counter()
-        rate = len(batch.pictures) / (now - last)
-        pace, last = rate if not pace else 0.95 * pace + 0.05 * rate, now
-        snapshot = partial(_snapshot, network, average, optimizer, step, now - began)
+        clock.tick(step, len(batch.pictures) * team.ranks)
+        done, wanted = team.agree(clock.share(step), float(stop()))
+        values = told.tolist()
         yield TrainProgress(
-            step, config.steps, loss.item(), {name: term.item() for name, term in terms.items()},
-            now - began, pace, snapshot, batch, painted.detach(),
+            step, config.steps, sum(values), dict(zip(terms, values, strict=True)), rate,
+            clock.seconds, clock.left(step), clock.pace,
+            partial(_snapshot, network, average, optimizer, step, clock.seconds),
+            batch, painted.detach(), done,
         )  # fmt: skip
+        if wanted:
+            return
 
 
 def schedule(step: int, done: float, warmup: int) -> float:
     """Share of the learning rate: a short rise, then half a cosine down to nothing."""
     return min(1.0, (step + 1) / (warmup + 1)) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
+
+
+class _Clock:
+    """How much of a training is done, and how fast it goes.
+
+    Its time is that of the last `tick`: writing files between steps counts, but a step is not
+    begun at one time and judged at another.
+    """
+
+    def __init__(self, spent: float, deadline: float, config: TrainConfig, team: Team) -> None:
+        self._began = time.perf_counter() - spent
+        self._deadline, self._steps = deadline, config.steps
+        self._last, self.seconds, self.pace = time.perf_counter(), spent, 0.0
+        self._batch = config.batch * team.ranks
+
+    def tick(self, step: int, pictures: int) -> None:
+        now = time.perf_counter()
+        rate = pictures / max(now - self._last, 1e-9)
+        self.pace = rate if not self.pace else 0.95 * self.pace + 0.05 * rate
+        self._last, self.seconds = now, now - self._began
+
+    def share(self, step: int) -> float:
+        """What is done, of the steps or of the time, whichever is nearer to its end."""
+        timed = self.seconds / self._deadline if self._deadline > 0 else 1.0
+        return max(step / self._steps, timed)
+
+    def left(self, step: int) -> float:
+        by_steps = (self._steps - step) * self._batch / self.pace
+        return max(0.0, min(by_steps, self._deadline - self.seconds))
 
 
 def _compute(
@@ -264,41 +204,70 @@ def _compute(
     batch: Batch,
     book: StyleBook,
     config: TrainConfig,
-    step: int,
     describe: Callable[[Tensor], Tensor] | None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What the network paints, and its loss by terms."""
     device = next(network.parameters()).device
     photos = batch.pictures.to(device, memory_format=torch.channels_last)
-    styles = book.choose(len(photos), step, config.seed)
+    styles = book.choose(batch.numbers, config.seed)
+    own = _choose_own(batch.numbers, config) if describe is not None else []
     layers = {*config.content_layers, *config.style_layers}
-    own = round(config.identity * len(photos)) if describe is not None else 0
+    objective = OBJECTIVES[config.objective]
     with torch.no_grad():
         seen = critic(photos, layers if own else config.content_layers)
+        targets = {layer: book.target(layer, styles) for layer in layers & book.layers}
+        for layer in targets if own else ():
+            _replace(targets[layer], own, collect_moments(seen[layer][own]))
+    with _mixed(device, config):
         wishes = book.wishes(styles)
         if own and describe is not None:
-            wishes = torch.cat([describe(photos[:own]), wishes[own:]])
-    painted = network(photos, wishes)
+            mine = describe(photos[own]).to(wishes)
+            wishes = wishes.index_copy(0, torch.tensor(own, device=device), mine)
+        painted = network(photos, wishes).float()
     found = critic(painted, layers)
     content = sum(
-        (content_relative(found[layer], seen[layer]) for layer in config.content_layers),
-        torch.zeros((), device=photos.device),
-    )
-    style = torch.zeros((), device=photos.device)
+        (objective.content(found[layer], seen[layer], targets.get(layer))
+         for layer in config.content_layers),
+        torch.zeros((), device=device),
+    )  # fmt: skip
+    style = torch.zeros((), device=device)
     for layer, weight in zip(config.style_layers, config.style_layer_weights, strict=True):
-        target = book.target(layer, styles)
-        if own:
-            mine = collect_moments(seen[layer][:own])
-            target = Moments(
-                torch.cat([mine.mean, target.mean[own:]]),
-                torch.cat([mine.second, target.second[own:]]),
-            )
-        style = style + weight * style_relative(collect_moments(found[layer]), target, 1)
+        actual = collect_moments(found[layer])
+        style = style + weight * objective.style(actual, targets[layer])
     return painted, {
         "content": content * config.content_weight,
         "style": style * config.style_weight,
         "tv": total_variation(painted) * config.tv_weight,
     }
+
+
+def _choose_own(numbers: tuple[int, ...], config: TrainConfig) -> list[int]:
+    """Places in the batch of crops that are to be painted in their own style."""
+    return [
+        place
+        for place, number in enumerate(numbers)
+        if draw_share(config.seed, number, 2) < config.identity
+    ]
+
+
+def _replace(moments: Moments, places: list[int], others: Moments) -> None:
+    moments.mean[places] = others.mean
+    moments.second[places] = others.second
+
+
+def _mixed(device: torch.device, config: TrainConfig) -> AbstractContextManager[Any]:
+    """Half precision in the network's convolutions, where a GPU is built for it."""
+    if device.type != "cuda" or config.precision == "float32":
+        return nullcontext()
+    return torch.autocast("cuda", torch.bfloat16)
+
+
+def _list_slopes(network: nn.Module) -> list[Tensor]:
+    """Gradients of all weights: zeros for those without a part, which they may have elsewhere."""
+    for parameter in network.parameters():
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    return [parameter.grad for parameter in network.parameters() if parameter.grad is not None]
 
 
 @torch.no_grad()
@@ -329,10 +298,19 @@ def _snapshot(
     )
 
 
+@torch.no_grad()
+def _copy(source: Mapping[str, Tensor], target: dict[str, Tensor]) -> None:
+    for name, tensor in target.items():
+        tensor.copy_(source[name])
+
+
 def _restore(optimizer: torch.optim.Optimizer, memory: Mapping[str, Tensor]) -> None:
+    """Give Adam its memory back, laid out as the weights are: other layouts may round otherwise."""
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     entries: dict[int, dict[str, Tensor]] = {}
     for key, tensor in memory.items():
         index, _, name = key.partition(".")
-        entries.setdefault(int(index), {})[name] = tensor
-    plan = optimizer.state_dict()
-    optimizer.load_state_dict(plan | {"state": entries})
+        if tensor.ndim:
+            tensor = torch.empty_like(weights[int(index)]).copy_(tensor)
+        entries.setdefault(int(index), {})[name] = tensor.detach()
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": entries})

@@ -86,6 +86,14 @@ _COMMANDS = {
     "NAME is people, background, faces, sky, ground, or cluster:K/N, with not- before it for all"
     " but that. Retouch the picture and give it to impasto paint as --mask or --strength-map; or"
     " give the name itself there.",
+    "train": "Train a network that paints in one pass, on pictures of your own.\n\n"
+    "For example\n"
+    "  impasto train johnson --content photos/ --styles mosaic -o mosaic.safetensors --minutes 60\n"
+    "  impasto train micro --content photos/ more/ --styles paintings/ -o net.safetensors\n"
+    "  impasto train --recipe recipes/micro.toml --steps 2000\n\n"
+    "NETWORK is johnson (one style), dumoulin (many in one), or msgnet, adain, ghiasi, micro (any"
+    " style). Ctrl-C keeps the network so far; the same command with --resume goes on. torchrun"
+    " --nproc-per-node N -m impasto train ... trains on N GPUs.",
     "weights": "List, fetch, add, check or delete the weights of the networks.",
     "doctor": "Show what is installed, what will paint, and what is missing.",
 }
@@ -94,6 +102,7 @@ _USAGES = {
     "again": "Usage: impasto again [OPTIONS] PAINTING",
     "styles": "Usage: impasto styles [OPTIONS] [NAME]",
     "mask": "Usage: impasto mask [OPTIONS] PHOTO NAME",
+    "train": "Usage: impasto train [OPTIONS] [NETWORK]",
 }
 for _name, _help in _COMMANDS.items():
     _target = "app" if _name == "weights" else "command"

@@ -40,7 +40,7 @@ class Bar(Lines):
 
     def __enter__(self) -> "Bar":
         self._live.start()
-        self._show(_OPENING, 0, None, "")  # importing PyTorch takes a second or two
+        self.show(_OPENING, 0, None, "")  # importing PyTorch takes a second or two
         return self
 
     def __exit__(
@@ -57,19 +57,19 @@ class Bar(Lines):
 
     def download(self, name: str, done: int, total: int) -> None:
         facts = f"{done / 2**20:.0f} of {total / 2**20:.0f} MiB"
-        self._show(f"Fetching {name}", done, total, facts)
+        self.show(f"Fetching {name}", done, total, facts)
         if done >= total:
             self._hide(f"Fetching {name}")
 
     def picture(self, index: int, count: int, name: str, left: float | None = None) -> None:
         facts = f"picture {index} of {count}: {name}{spell_rest(left)}"
-        self._show("Folder", index - 1, count, facts)
+        self.show("Folder", index - 1, count, facts)
 
     def start(self, start: "Start") -> None:
         self._hide(_OPENING)
         super().start(start)
         self._work = [scale.steps * scale.size[0] * scale.size[1] for scale in start.plan]
-        self._show("Painting", 0, sum(self._work), "first step")
+        self.show("Painting", 0, sum(self._work), "first step")
 
     def progress(self, progress: "Progress") -> None:
         if progress.note:
@@ -81,7 +81,7 @@ class Bar(Lines):
             f"{spell_scale(progress)}  step {progress.step}/{progress.steps}"
             f"  loss {progress.loss:.4g}  {spell_time(progress.seconds)}, {left} left"
         )
-        self._show("Painting", work, sum(self._work), facts)
+        self.show("Painting", work, sum(self._work), facts)
 
     def done(self, painting: "Painting", output: str) -> None:
         self._hide("Painting")
@@ -91,7 +91,10 @@ class Bar(Lines):
         self._live.stop()
         return super().error(error)
 
-    def _show(self, name: str, done: int, total: int | None, facts: str) -> None:
+    def show(self, name: str, done: int, total: int | None, facts: str) -> None:
+        """Draw one line; it replaces the opening one."""
+        if name != _OPENING:
+            self._hide(_OPENING)
         if name not in self._tasks:
             self._tasks[name] = self._live.add_task(name, total=total, facts=facts)
         self._live.update(self._tasks[name], completed=done, total=total, facts=facts)

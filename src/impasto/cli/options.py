@@ -7,10 +7,11 @@ painting looks like, and here for everything else.
 import dataclasses
 import difflib
 import shlex
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import Group, Parameter
+from pydantic import BaseModel
 
 from impasto.config import PaintConfig
 from impasto.errors import ConfigError
@@ -39,14 +40,24 @@ _WIDEST = 32  # characters of a list of values
 _FLAT = Parameter(name="*")
 
 
-def _with_fields_of(model: type[PaintConfig]) -> Callable[[type[_T]], type[_T]]:
-    """Make a class a frozen dataclass with an option for each field of a pydantic model."""
+def with_fields_of(
+    model: type[BaseModel], starts: Mapping[str, Group], skipped: Collection[str] = ()
+) -> Callable[[type[_T]], type[_T]]:
+    """Make a class a frozen dataclass with an option for each field of a pydantic model.
+
+    Args:
+        model: The settings.
+        starts: The first setting of each group, the very first one's among them.
+        skipped: Settings that are no options.
+    """
 
     def decorate(plain: type[_T]) -> type[_T]:
-        group = _PAINTER
+        group = next(iter(starts.values()))
         annotations: dict[str, Any] = {}
         for name, schema in model.model_json_schema()["properties"].items():
-            group = _GROUP_STARTS.get(name, group)
+            if name in skipped:
+                continue
+            group = starts.get(name, group)
             annotations[name] = _derive_option(schema, group)
             setattr(plain, name, None)
         plain.__annotations__ = annotations
@@ -67,7 +78,7 @@ def _derive_option(schema: dict[str, Any], group: Group) -> Any:
         group=group,
         help=_describe(schema, variants),
         metavar="|".join(_name_value(one) for one in variants),
-        show_default=False if default is None else lambda _: _spell(default),
+        show_default=False if default in (None, []) else lambda _: _spell(default),
         negative=None if schema.get("type") == "boolean" else "",
     )
     kind: Any = bool if schema.get("type") == "boolean" else list[str] if several else str
@@ -125,20 +136,25 @@ def _spell(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-@_with_fields_of(PaintConfig)
+@with_fields_of(PaintConfig, _GROUP_STARTS)
 class PaintOptions:
     """The settings that were given, as text; None stands for those that were not."""
 
     def given(self) -> dict[str, Any]:
         """Arguments for `PaintConfig`."""
-        result: dict[str, Any] = {}
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            if isinstance(value, list):
-                value = [part.strip() for text in value for part in text.split(",")]
-            if value is not None:
-                result[field.name] = value
-        return result
+        return list_given(self)
+
+
+def list_given(options: object) -> dict[str, Any]:
+    """What was given of options that were derived from a model, lists split at commas."""
+    result: dict[str, Any] = {}
+    for field in dataclasses.fields(options):  # type: ignore[arg-type]
+        value = getattr(options, field.name)
+        if isinstance(value, list):
+            value = [part.strip() for text in value for part in text.split(",")]
+        if value is not None:
+            result[field.name] = value
+    return result
 
 
 def spell_options(settings: dict[str, Any]) -> list[str]:

@@ -1,0 +1,242 @@
+"""The settings of training fast networks: each default, range and help text exists once, here.
+
+Free of PyTorch, as `impasto.config` is, so that `--help` and recipe files can be read at once.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, cast, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from impasto.config import Precision, normalize_layers
+from impasto.errors import ConfigError
+
+Network = Literal["johnson", "dumoulin", "msgnet", "adain", "ghiasi", "micro"]
+NETWORK_NAMES: tuple[str, ...] = get_args(Network)
+Objective = Literal["impasto", "johnson", "adain"]
+_Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=1, le=1024)]
+_VGG = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
+
+
+class _Balance(NamedTuple):
+    """Layers and weights that belong to an objective."""
+
+    content_layers: tuple[str, ...]
+    content_weight: float
+    style_layers: tuple[str, ...]
+    style_layer_weights: tuple[float, ...]
+    style_weight: float
+    tv_weight: float
+
+
+#: What an objective looks at if nothing else is said. The layers are the papers'; their weights
+#: belong to networks of other scales, so that those here are measured: see docs/training.md.
+BALANCES: dict[str, _Balance] = {
+    "impasto": _Balance(("relu3_2", "relu4_1"), 0.12, _VGG, (0.146, 0.487, 0.343, 0.021), 1.0, 0.6),
+    "johnson": _Balance(
+        ("relu2_2",), 1e-4, ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), (1.0,) * 4, 1e-6, 0.1
+    ),
+    "adain": _Balance(("relu4_1",), 1.0, _VGG, (1.0,) * 4, 10.0, 0.0),
+}
+
+
+class TrainConfig(BaseModel):
+    """How a network is trained, beside the pictures.
+
+    Attributes are the fields; what is left out follows from `objective`.
+
+    Raises:
+        ConfigError: If a setting is unknown, out of its range, or contradicts another.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: Annotated[int, Field(ge=32, le=1024)] = Field(
+        256, description="Side in pixels of the crops that it learns from."
+    )
+    batch: Annotated[int, Field(ge=1, le=1024)] = Field(
+        4, description="Crops a step, in each process."
+    )
+    steps: Annotated[int, Field(ge=1)] = Field(
+        10_000, description="How many steps; --minutes may end it before."
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
+        1e-3, description="Of Adam, at its top; it falls to nothing along half a cosine."
+    )
+    warmup: Annotated[int, Field(ge=0)] = Field(100, description="Steps until that is reached.")
+    average: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.999, description="Memory of the averaged weights, which are what is kept."
+    )
+    objective: Objective = Field(
+        "impasto",
+        description="Losses: impasto (those of paint), johnson (features, Gram matrices, total"
+        " variation), adain (content is the photograph's activations in the style's statistics).",
+    )
+    content_layers: tuple[str, ...] = Field(
+        (), description="Where the photograph is looked at; left out: as the objective has it."
+    )
+    content_weight: _Weight = Field(
+        cast(float, None), description="Higher stays nearer to the photograph."
+    )
+    style_layers: tuple[str, ...] = Field((), description="Where the style is looked at.")
+    style_layer_weights: tuple[_Weight, ...] = Field((), description="One for each of these.")
+    style_weight: _Weight = Field(cast(float, None), description="Of the sum over these.")
+    tv_weight: _Weight = Field(
+        cast(float, None), description="Total variation: higher is smoother."
+    )
+    identity: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.0,
+        description="Part of the crops that are to be painted in their own style, unchanged; for"
+        " networks that take any style.",
+    )
+    precision: Precision = Field(
+        "auto", description="Arithmetic: half where the processor is built for it, or as said."
+    )
+    seed: int = Field(0, description="Of first weights, crops and the order of styles.")
+
+    def __init__(self, **settings: Any) -> None:
+        try:
+            super().__init__(**settings)
+        except ValidationError as error:
+            raise ConfigError(_describe(error)) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Take from the objective what is left out."""
+        balance = BALANCES.get(str(data.get("objective", "impasto")), BALANCES["impasto"])
+        given = {name: value for name, value in data.items() if value is not None}
+        layers = given.get("style_layers")
+        if layers and not given.get("style_layer_weights"):
+            known = dict(zip(balance.style_layers, balance.style_layer_weights, strict=True))
+            given["style_layer_weights"] = tuple(
+                known.get(layer, 1 / len(layers)) for layer in layers
+            )
+        for name in ("content_layers", "style_layers", "style_layer_weights"):
+            if not given.get(name):
+                given[name] = getattr(balance, name)
+        return balance._asdict() | given
+
+    @model_validator(mode="after")
+    def _check(self) -> "TrainConfig":
+        for layers in (self.content_layers, self.style_layers):
+            if normalize_layers(layers) != layers:
+                raise ConfigError(f"Layers are called relu4_1 and so on, not {', '.join(layers)}.")
+        if len(self.style_layers) != len(self.style_layer_weights):
+            raise ConfigError(
+                f"{len(self.style_layer_weights)} style layer weights for"
+                f" {len(self.style_layers)} layers; give one for each."
+            )
+        if not self.content_weight and not self.style_weight:
+            raise ConfigError("With neither content nor style there is nothing to learn.")
+        return self
+
+
+class Recipe(TrainConfig):
+    """Everything that `impasto train` is told, on the command line or in a file."""
+
+    network: Network | None = Field(None, description="The network that is to learn.")
+    content: tuple[str, ...] = Field(
+        (), description="Folders of photographs to paint, or files; repeat it for several."
+    )
+    styles: tuple[str, ...] = Field(
+        (),
+        description="Folders of pictures to paint like, files, names from impasto styles, or"
+        " 'gallery' for all of those.",
+    )
+    output: str | None = Field(
+        None, description="File to write, .safetensors; beside it NAME.resume while it trains."
+    )
+    style_size: Annotated[int, Field(ge=32, le=4096)] = Field(
+        384, description="Long side at which styles are learnt: larger makes larger strokes."
+    )
+    width: _Count | None = Field(
+        None, description="Channels of the network; half of them is about four times faster."
+    )
+    blocks: _Count | None = Field(None, description="Residual blocks in its middle.")
+    hidden: Annotated[int, Field(ge=1, le=8192)] | None = Field(
+        None, description="For micro: width of what predicts its kernels."
+    )
+    bottleneck: _Count | None = Field(
+        None, description="For ghiasi: numbers that a style is reduced to."
+    )
+    minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        None, description="Time to train, earlier sittings included; the learning rate follows it."
+    )
+    keep_every: Annotated[float, Field(gt=0, le=1440)] = Field(
+        5.0, description="Minutes between the files written on the way."
+    )
+    samples: str | None = Field(
+        None,
+        json_schema_extra={"metavar": "FILE"},
+        description="Picture file that shows photographs and styles never learnt from.",
+    )
+    log: str | None = Field(
+        None,
+        json_schema_extra={"metavar": "FILE"},
+        description="File of JSON lines: losses, pictures a second, learning rate.",
+    )
+    tensorboard: str | None = Field(
+        None,
+        json_schema_extra={"metavar": "FOLDER"},
+        description="Folder for TensorBoard; needs impasto[train].",
+    )
+    data: str | None = Field(
+        None,
+        json_schema_extra={"metavar": "TEXT"},
+        description="What the pictures are, in words, for the file's card.",
+    )
+    licence: str | None = Field(
+        None,
+        json_schema_extra={"metavar": "TEXT"},
+        description="Of the trained weights, for the card.",
+    )
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1 or mps.")
+    threads: _Count | None = Field(None, description="Processor threads; by default one a core.")
+    workers: Annotated[int, Field(ge=0, le=256)] = Field(
+        2, description="Processes that decode photographs; 0 decodes in this one."
+    )
+
+    @property
+    def config(self) -> TrainConfig:
+        """The settings of the loop alone."""
+        return TrainConfig(**{name: getattr(self, name) for name in TrainConfig.model_fields})
+
+    @property
+    def arguments(self) -> dict[str, int]:
+        """Numbers that the network is built with, if any were given."""
+        names = ("width", "blocks", "hidden", "bottleneck")
+        found = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def read_recipe(path: Path) -> dict[str, Any]:
+    """The settings in a recipe file (TOML), by their names in `Recipe`, not yet checked.
+
+    Raises:
+        ConfigError: If there is no such file, or it is no TOML.
+    """
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"Cannot read the recipe {path}: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"The recipe {path} is no TOML: {error}.") from error
+    settings = {name.replace("-", "_"): value for name, value in found.items()}
+    for name in ("content", "styles"):
+        if isinstance(settings.get(name), str):
+            settings[name] = [settings[name]]
+    return settings
+
+
+def _describe(error: ValidationError) -> str:
+    first = error.errors()[0]
+    if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
+        return str(cause)
+    name = str(first["loc"][0] if first["loc"] else "").replace("_", "-")
+    if first["type"] == "extra_forbidden":
+        return f"There is no setting {name!r}; see impasto train --help."
+    reason = str(first["msg"])
+    return f"--{name}: {reason[0].lower()}{reason[1:]}, not {first['input']!r}."

@@ -1,0 +1,94 @@
+"""What a painting network is taught by: the optimiser's own losses, and those of two papers.
+
+All are means over the pictures of a batch, so that a batch may be divided among processes.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from impasto.errors import ConfigError
+from impasto.losses import content_mean, squared_difference, style_johnson, style_relative
+from impasto.networks.adain import adaptive_instance_norm
+from impasto.networks.blocks import EPSILON
+from impasto.statistics import Moments, covariance, energy
+
+
+class TrainObjective(NamedTuple):
+    """How one source measures content and style.
+
+    Attributes:
+        content: Loss of the painting's activations in a layer against the photograph's, given
+            the style's moments there, or None if they are not known.
+        style: Loss of the painting's moments in a layer against the style's.
+        mixes: Whether `content` needs the style's moments.
+    """
+
+    content: Callable[[Tensor, Tensor, Moments | None], Tensor]
+    style: Callable[[Moments, Moments], Tensor]
+    mixes: bool = False
+
+
+def content_by_picture(found: Tensor, seen: Tensor, target: Moments | None = None) -> Tensor:
+    """Squared difference as a share of the photograph's squared activations, each by its own.
+
+    `content_relative` for a batch: a dark picture counts as much as a bright one.
+    """
+    size = torch.linalg.vector_norm(seen, dim=(1, 2, 3), keepdim=True, dtype=torch.float32)
+    least = 1e-12 * seen[0].numel()
+    return squared_difference(found, seen, 1 / size.square().clamp(min=least)) / len(seen)
+
+
+def content_johnson(found: Tensor, seen: Tensor, target: Moments | None = None) -> Tensor:
+    """Feature reconstruction loss (Johnson et al. 2016, eq. 2)."""
+    return content_mean(found, seen)
+
+
+def content_adain(found: Tensor, seen: Tensor, target: Moments | None = None) -> Tensor:
+    """Distance to the photograph's activations in the style's statistics (Huang & Belongie 2017).
+
+    Eq. 12, squared, and relative to the aim: the paper's VGG was rescaled to activations of size
+    one, Oxford's was not.
+
+    Raises:
+        ConfigError: If the style is not known in this layer.
+    """
+    if target is None:
+        raise ConfigError("The adain objective needs the style's statistics in the content layers.")
+    wish = torch.cat([target.mean, _deviation(target)], dim=1)
+    return content_by_picture(found, adaptive_instance_norm(seen.float(), wish))
+
+
+def style_gram(actual: Moments, target: Moments) -> Tensor:
+    """Style reconstruction loss of Johnson et al. 2016 (eq. 4), averaged over a batch."""
+    return style_johnson(actual, target, 1) / len(target.mean)
+
+
+def style_mean_std(actual: Moments, target: Moments) -> Tensor:
+    """Squared differences of means and deviations (Huang & Belongie 2017, eq. 13).
+
+    Averaged over channels, and relative to the style's mean square; see `content_adain`.
+    """
+    means = (actual.mean - target.mean).square().mean(dim=1)
+    deviations = (_deviation(actual) - _deviation(target)).square().mean(dim=1)
+    return ((means + deviations) / energy(target).clamp(min=1e-12)).mean()
+
+
+def style_impasto(actual: Moments, target: Moments) -> Tensor:
+    """The optimiser's: see `style_relative`."""
+    return style_relative(actual, target, 1)
+
+
+def _deviation(moments: Moments) -> Tensor:
+    variance = covariance(moments).diagonal(dim1=1, dim2=2)
+    return (variance.clamp(min=0) + EPSILON).sqrt()
+
+
+#: By the names of `TrainConfig.objective`.
+OBJECTIVES: dict[str, TrainObjective] = {
+    "impasto": TrainObjective(content_by_picture, style_impasto),
+    "johnson": TrainObjective(content_johnson, style_gram),
+    "adain": TrainObjective(content_adain, style_mean_std, mixes=True),
+}
