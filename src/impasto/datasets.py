@@ -100,27 +100,32 @@ def stream(
         worker_init_fn=_ignore_signals if workers else None,
     )  # fmt: skip
     batches: Iterator[Batch] = iter(loader)
+    failure: Exception | None = None
     try:
-        while True:
-            yield _take(batches)
+        while failure is None:
+            try:
+                batch = next(batches)
+            except (ConfigError, RuntimeError) as error:
+                failure = _translate(error)
+            else:
+                yield batch
     finally:
-        # Its end joins the workers, now and not whenever memory is tidied.
+        # Its end joins the workers, now and not whenever memory is tidied: that is why no error
+        # may be raised from where its frames, and with them the loader, would live on.
         del batches, loader
+    raise failure
 
 
-def _take(batches: Iterator[Batch]) -> Batch:
-    try:
-        return next(batches)
-    except ConfigError as error:
-        # What a worker raises brings the worker's whole traceback along, its message last.
-        message = str(error).strip().rpartition(f"{ConfigError.__name__}: ")[2]
-        raise ConfigError(message) from None
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise MemoryBudgetError(
+def _translate(error: Exception) -> Exception:
+    """One line for what a worker raised, or for its death."""
+    if isinstance(error, ConfigError):
+        # It brings the worker's whole traceback along, its message last.
+        return ConfigError(str(error).strip().rpartition(f"{ConfigError.__name__}: ")[2])
+    if "DataLoader worker" in str(error):
+        return MemoryBudgetError(
             "A process that decodes photographs has died; choose fewer --workers."
-        ) from error
+        )
+    return error
 
 
 class _Numbers(Sampler[int]):

@@ -42,7 +42,7 @@ class Team:
         whole = torch.cat([tensor.reshape(-1).to(self.device, torch.float32) for tensor in found])
         dist.all_reduce(whole)
         whole /= self.ranks
-        pieces = whole.split([tensor.numel() for tensor in found])
+        pieces = torch.split(whole, [tensor.numel() for tensor in found])
         for tensor, piece in zip(found, pieces, strict=True):
             tensor.copy_(piece.view(tensor.shape))
 

@@ -36,7 +36,7 @@ class _Balance(NamedTuple):
 BALANCES: dict[str, _Balance] = {
     "impasto": _Balance(("relu3_2", "relu4_1"), 0.12, _VGG, (0.146, 0.487, 0.343, 0.021), 1.0, 0.6),
     "johnson": _Balance(
-        ("relu2_2",), 1e-4, ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), (1.0,) * 4, 1e-6, 0.1
+        ("relu2_2",), 1e-5, ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), (1.0,) * 4, 1e-10, 0.6
     ),
     "adain": _Balance(("relu4_1",), 1.0, _VGG, (1.0,) * 4, 10.0, 0.0),
 }

@@ -1,0 +1,255 @@
+"""`impasto train`: as a process, from pictures to a file."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from impasto.cli import main
+from impasto.trained import read_card
+from test_cli import make_picture
+from test_cli_process import environment, open_signals
+
+COMMAND = (sys.executable, "-W", "error", "-m", "impasto.cli")
+QUICK = (
+    "--content", "photos", "--size", "64", "--style-size", "64", "--batch", "2", "--steps", "6",
+    "--width", "4", "--blocks", "1", "--workers", "0",
+)  # fmt: skip
+MICRO = ("train", "micro", "--styles", "styles", "-o", "net.safetensors", "--hidden", "8", *QUICK)
+
+
+def change(arguments, **changes):
+    """The same command with other values for some options."""
+    result = list(arguments)
+    for name, value in changes.items():
+        option = f"--{name.replace('_', '-')}"
+        if option in result:
+            result[result.index(option) + 1] = str(value)
+        else:
+            result += [option, str(value)]
+    return tuple(result)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name, count in (("photos", 4), ("styles", 3)):
+        (tmp_path / name).mkdir()
+        for number in range(count):
+            make_picture(90, 70, number).save(tmp_path / name / f"{number}.png")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMPASTO_DEBUG", "0")
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys):
+    def call(*arguments):
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_trains(folder, run):
+    (folder / "photos" / "9.png").write_bytes(b"no picture")
+    code, out, error = run(
+        *MICRO, "--samples", "sheet.png", "--log", "log.jsonl", "--data", "waves"
+    )
+    assert (code, out) == (0, "")
+    lines = error.splitlines()
+    assert re.match(
+        r"Training micro on cpu in \w+ \(.*\): 5 photographs, 3 styles; 6 steps", lines[0]
+    )
+    assert lines[-2] == "1 picture could not be read: photos/9.png."
+    assert re.fullmatch(r"Trained net.safetensors: 6 steps in \d+:\d\d\.", lines[-1])
+    card = read_card(folder / "net.safetensors")
+    assert (card.network, card.steps, card.pictures, card.data) == ("micro", 6, 12, "waves")
+    assert card.arguments == {"width": 4, "blocks": 1, "hidden": 8}
+    assert card.recipe["size"] == 64
+    (line,) = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert line["step"] == 6
+    assert line["loss"] == pytest.approx(line["content"] + line["style"] + line["tv"], rel=1e-4)
+    sheet = np.asarray(Image.open(folder / "sheet.png"))
+    assert sheet.shape == (4 * 128, 4 * 128, 3)
+    assert sheet[200:, 200:].std() > 5
+    assert not list(folder.glob("*.resume"))
+
+
+def test_a_recipe_and_what_wins_over_it(folder, run):
+    (folder / "net.toml").write_text(
+        'network = "dumoulin"\ncontent = ["photos"]\nstyles = ["styles", "mosaic"]\n'
+        'output = "many.safetensors"\nsize = 64\nstyle-size = 64\nbatch = 1\nsteps = 50\n'
+        'width = 4\nblocks = 1\nworkers = 0\nlicence = "CC0-1.0"\n'
+    )
+    code, out, error = run("train", "--recipe", "net.toml", "--steps", "2", "--json")
+    assert (code, error) == (0, "")
+    events = [json.loads(line) for line in out.splitlines()]
+    assert [event["event"] for event in events] == ["start", "progress", "progress", "done"]
+    assert (events[0]["styles"], events[0]["steps"]) == (4, 2)
+    assert events[-1]["broken"] == []
+    card = read_card(folder / "many.safetensors")
+    assert card.styles == ("0", "1", "2", "mosaic")
+    assert (card.licence, card.arguments["styles"]) == ("CC0-1.0", 4)
+
+
+@pytest.mark.parametrize(
+    ("code", "arguments", "text"),
+    [
+        (2, ("train",), "Which network"),
+        (2, ("train", "gan"), "--network: .*'micro'"),
+        (2, ("train", "micro"), "--content"),
+        (2, ("train", "micro", "--content", "photos"), "--styles"),
+        (2, ("train", "micro", "--content", "photos", "--styles", "mosaic"), "-o"),
+        (2, ("train", "micro", *QUICK, "--styles", "mosaic", "-o", "net.png"), r"\.safetensors"),
+        (6, ("train", "micro", *QUICK, "--styles", "mosaic", "-o", "no/net.safetensors"), "folder"),
+        (2, ("train", "johnson", *QUICK, "--styles", "styles", "-o", "n.safetensors"), "dumoulin"),
+        (2, change(MICRO, styles="mosaik"), "no folder mosaik"),
+        (2, change(MICRO, content="nowhere"), "no folder nowhere"),
+        (2, change(MICRO, steps="many"), "--steps"),
+        (2, (*MICRO, "--bottleneck", "3"), "does not take"),
+        (2, (*MICRO, "--device", "abacus"), "abacus"),
+        (2, (*MICRO, "--recipe", "none.toml"), "none.toml"),
+        (2, (*MICRO, "--content-layers", "relu9_1"), "relu9_1"),
+        (2, (*MICRO, "--style-layers", "relu1_1,relu9_1"), "relu9_1"),
+        (6, (*MICRO, "--log", "net.safetensors"), "file of its own"),
+        (2, (*MICRO, "--samples", "sheet.xyz"), "xyz"),
+        (2, (*MICRO, "--minutes", "0"), "--minutes"),
+    ],
+)
+def test_what_cannot_be_trained(folder, run, code, arguments, text):
+    before = sorted(folder.rglob("*"))
+    found, out, error = run(*arguments)
+    assert (found, out) == (code, ""), error
+    last = error.splitlines()[-1]
+    assert re.match(rf"impasto: .*{text}", last), error
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_nothing_is_replaced_unasked(folder, run):
+    (folder / "net.safetensors").write_bytes(b"mine")
+    assert run(*MICRO)[0] == 6
+    assert run(*MICRO, "--resume")[0] == 4
+    (folder / "net.safetensors").unlink()
+    (folder / "net.safetensors.resume").write_bytes(b"mine")
+    code, _, error = run(*MICRO)
+    assert code == 6
+    assert "--resume" in error
+    assert run(*MICRO, "--resume")[0] == 4
+    (folder / "net.safetensors.resume").unlink()
+    (folder / "log").write_text("mine")
+    assert run(*MICRO, "--log", "log")[0] == 6
+    assert (folder / "log").read_text() == "mine"
+
+
+def test_tensorboard_is_missing(folder, run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    code, _, error = run(*MICRO, "--tensorboard", "board")
+    assert code == 2
+    assert error == "impasto: --tensorboard needs TensorBoard: pip install 'impasto[train]'.\n"
+
+
+def test_tensorboard(folder, run, monkeypatch):
+    told = []
+
+    class Writer:
+        def __init__(self, folder):
+            told.append(folder)
+
+        def add_scalar(self, name, value, step):
+            told.append((name, step))
+
+        def add_image(self, name, picture, step):
+            told.append((name, tuple(picture.shape), step))
+
+        def close(self):
+            told.append("closed")
+
+    module = types.ModuleType("torch.utils.tensorboard")
+    module.SummaryWriter = Writer
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", module)
+    assert run(*change(MICRO, steps=1, tensorboard="board", samples="s.png"), "-q")[0] == 0
+    assert told[0] == "board"
+    assert ("terms/style", 1) in told
+    assert ("samples", (3, 512, 512), 1) in told
+    assert told[-1] == "closed"
+
+
+def interrupt(folder, number, *arguments):
+    """Send a signal after the second step; gives the exit code and the events."""
+    with subprocess.Popen(
+        [*COMMAND, *arguments, "--json"], cwd=folder, env=environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, preexec_fn=open_signals, start_new_session=True,
+    ) as process:  # fmt: skip
+        events = []
+        for line in process.stdout:
+            events.append(json.loads(line))
+            if len(events) == 3:
+                os.killpg(process.pid, number)  # as a terminal does: the workers get it too
+        assert process.stderr.read() == ""
+        return process.wait(), events
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_and_resumed(folder, run, number):
+    arguments = change(MICRO, workers=1, steps=12, log="log")
+    code, events = interrupt(folder, number, *arguments)
+    assert code == 128 + number
+    assert events[-1]["event"] == "interrupted"
+    done = events[-1]["step"]
+    assert 2 <= done < 12
+    assert read_card(folder / "net.safetensors").steps == done
+    assert run(*arguments)[0] == 6
+    assert run(*arguments, "--resume", "--seed", "1")[0] == 4
+    code, out, error = run(*arguments, "--resume", "--json")
+    assert (code, error) == (0, "")
+    again = [json.loads(line) for line in out.splitlines()]
+    assert (again[0]["step"], again[1]["step"], again[-1]["step"]) == (done, done + 1, 12)
+    assert not (folder / "net.safetensors.resume").exists()
+    assert run(*arguments, "--resume") == (0, "", "net.safetensors is finished already.\n")
+    whole = ["whole.safetensors" if one == "net.safetensors" else one for one in arguments]
+    assert run(*whole, "--overwrite")[0] == 0
+    assert (folder / "net.safetensors").read_bytes() == (folder / "whole.safetensors").read_bytes()
+
+
+def test_two_processes_are_one_with_twice_the_batch(folder, run):
+    """To rounding: what differs is small beside what another batch would make of it."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    whole = change(MICRO[:4] + MICRO[6:], steps=3, learning_rate=0.01, average=0, identity=0.4)
+    base = change(whole, batch=1)
+    team = []
+    for rank in range(2):
+        place = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1",
+                 "MASTER_PORT": port}  # fmt: skip
+        team.append(
+            subprocess.Popen(
+                [*COMMAND[:1], *COMMAND[3:], *base, "-o", "team.safetensors"],
+                env=environment() | {name: str(value) for name, value in place.items()},
+                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            )
+        )  # fmt: skip
+    told = [process.communicate(timeout=300) for process in team]
+    assert [process.returncode for process in team] == [0, 0], told
+    assert "steps of 2 crops" in told[0][1]
+    assert told[1] == ("", "")
+    assert run(*whole, "-o", "alone.safetensors", "-q")[0] == 0
+    assert run(*base, "-o", "less.safetensors", "-q")[0] == 0
+    nets = [load_file(folder / f"{name}.safetensors") for name in ("team", "alone", "less")]
+    weights = [
+        torch.cat([tensor.float().flatten() for name, tensor in net.items() if tensor.ndim > 1])
+        for net in nets
+    ]
+    assert (weights[0] - weights[1]).norm() < 0.1 * (weights[0] - weights[2]).norm()
+    assert read_card(folder / "team.safetensors").pictures == 6

@@ -1,0 +1,173 @@
+"""Fast networks: any size in, the papers' equations inside, every weight learns."""
+
+import pytest
+import torch
+
+from impasto.encoders.vgg import VGG
+from impasto.errors import ConfigError, ShapeError
+from impasto.networks import NETWORKS, build_network
+from impasto.networks.adain import adaptive_instance_norm
+from impasto.networks.blocks import EPSILON, Ledger, fit_stride, normalise, reflect
+from impasto.networks.johnson import StyleNormalisation
+from impasto.networks.micro import _Brush
+from impasto.networks.msgnet import CoMatch
+
+SMALL = {
+    "johnson": {"width": 4, "blocks": 1},
+    "dumoulin": {"styles": 3, "width": 4, "blocks": 1},
+    "msgnet": {"width": 8, "blocks": 1},
+    "adain": {},
+    "ghiasi": {"bottleneck": 4, "width": 4, "blocks": 1},
+    "micro": {"width": 4, "blocks": 1, "hidden": 8},
+}
+OWN = {"johnson": [[1.0]], "dumoulin": [[0.2, 0.3, 0.5]]}
+
+
+def draw(*shape, seed=0):
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.fixture(scope="module")
+def encoder(random_state):
+    """With activations as large as Oxford's: AdaIN divides by what they usually are."""
+    state = {
+        name: tensor if name.endswith("weight") else torch.zeros_like(tensor)
+        for name, tensor in random_state("vgg19").items()
+    }
+    return VGG("vgg19", state | {"features.0.weight": state["features.0.weight"] * 400})
+
+
+@pytest.fixture(scope="module")
+def build(encoder):
+    def make(name):
+        torch.manual_seed(1)
+        return build_network(name, lambda: encoder, SMALL[name])
+
+    return make
+
+
+def tell(name, network, seed=3):
+    """What a network is told of some style."""
+    return (
+        torch.tensor(OWN[name]) if name in OWN else network.describe(draw(1, 3, 40, 24, seed=seed))
+    )
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("size", [(32, 32), (33, 47), (5, 7), (1, 1)])
+def test_any_size(build, name, size):
+    network = build(name)
+    with torch.no_grad():
+        painted = network(draw(2, 3, *size), tell(name, network))
+    assert painted.shape == (2, 3, *size)
+    assert painted.isfinite().all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_batch_is_painted_picture_by_picture(build, name):
+    network = build(name)
+    photos = draw(2, 3, 24, 32)
+    with torch.no_grad():
+        wishes = torch.cat([tell(name, network), tell(name, network, 4)])
+        both = network(photos, wishes)
+        single = network(photos[1:], wishes[1:])
+    assert torch.allclose(both[1:], single, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_weight_learns(build, name):
+    network = build(name)
+    wish = tell(name, network)
+    painted = network(draw(2, 3, 32, 32), wish)
+    (painted - draw(2, 3, 32, 32, seed=8)).square().sum().backward()
+    for key, parameter in network.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.isfinite().all(), key
+        # A shift before normalisation has no effect, and rightly no slope.
+        if parameter.ndim > 1:
+            assert parameter.grad.any(), key
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_piece_is_painted_as_in_the_whole(build, name):
+    network = build(name)
+    whole = draw(1, 3, 128, 32) * torch.linspace(0.2, 1, 128)[:, None]
+    with torch.no_grad():
+        wish = tell(name, network)
+        written = Ledger()
+        painted = network(whole, wish, written)
+        again = network(whole, wish, Ledger(written.entries))
+        piece = network(whole[..., :96, :], wish, Ledger(written.entries))
+        alone = network(whole[..., :96, :], wish)
+    assert torch.allclose(again, painted, atol=1e-6)
+    assert torch.allclose(piece[..., :16, :], painted[..., :16, :], atol=2e-4)
+    assert not torch.allclose(alone[..., :16, :], painted[..., :16, :], atol=2e-4)
+
+
+def test_adain_equation_8():
+    x, style = draw(2, 5, 6, 7), draw(1, 10, seed=1)
+    mean, deviation = x.mean((2, 3)), (x.var((2, 3), correction=0) + EPSILON).sqrt()
+    for b in range(2):
+        for c in range(5):
+            wanted = style[0, 5 + c] * (x[b, c] - mean[b, c]) / deviation[b, c] + style[0, c]
+            assert torch.allclose(adaptive_instance_norm(x, style)[b, c], wanted, atol=1e-5)
+
+
+def test_conditional_instance_norm():
+    norm, x = StyleNormalisation(2, 5), draw(1, 5, 6, 7)
+    with torch.no_grad():
+        norm.scale.copy_(draw(2, 5, seed=1))
+        norm.shift.copy_(draw(2, 5, seed=2))
+        plain = (x - x.mean((2, 3), keepdim=True)) / (
+            x.var((2, 3), correction=0, keepdim=True) + EPSILON
+        ).sqrt()
+        wanted = norm.scale[1][:, None, None] * plain + norm.shift[1][:, None, None]
+        assert torch.allclose(norm(x, torch.tensor([[0.0, 1.0]]), None), wanted, atol=1e-5)
+        mixed = norm.scale.mean(0)[:, None, None] * plain + norm.shift.mean(0)[:, None, None]
+        assert torch.allclose(norm(x, torch.tensor([[0.5, 0.5]]), None), mixed, atol=1e-5)
+
+
+def test_comatch_equation_5():
+    layer, x, gram = CoMatch(4), draw(2, 4, 3, 5), draw(2, 4, 4, seed=1)
+    gram = gram + gram.mT
+    wanted = torch.einsum("bkp,kl,blc->bcp", x.flatten(2), layer.weight, gram)
+    assert torch.allclose(layer(x, gram).flatten(2), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_kernels_of_zero_only_normalise(kernel):
+    brush, x = _Brush(4, kernel), draw(2, 4, 5, 6)
+    assert torch.allclose(brush(x, torch.zeros(2, brush.count), None), normalise(x), atol=1e-6)
+
+
+def test_a_predicted_kernel_filters_its_channel():
+    brush, x = _Brush(2, 3), draw(1, 2, 5, 6)
+    wishes = torch.zeros(1, brush.count)
+    wishes[0, 1] = 0.5  # shift of the second channel
+    wishes[0, 2 + 9 + 3] = 2.0  # its kernel: the neighbour to the left
+    plain = normalise(x)
+    wanted = plain[:, 1] + 0.5 + 2 * reflect(plain, 1)[:, 1, 1:-1, :-2]
+    painted = brush(x, wishes, None)
+    assert torch.allclose(painted[:, 1], wanted, atol=1e-5)
+    assert torch.allclose(painted[:, 0], plain[:, 0], atol=1e-6)
+
+
+def test_strides_are_filled_by_reflection():
+    x = torch.arange(5.0).expand(1, 1, 4, 5)
+    assert fit_stride(x, 4)[0, 0, 0].tolist() == [0, 1, 2, 3, 4, 3, 2, 1]
+    assert fit_stride(x[..., :4], 4) is not None
+    assert fit_stride(torch.ones(1, 1, 1, 1), 8).shape == (1, 1, 8, 8)
+
+
+def test_what_cannot_be_built(encoder):
+    with pytest.raises(ConfigError, match=r"choose from johnson"):
+        build_network("gan", lambda: encoder, {})
+    with pytest.raises(ConfigError, match="does not take"):
+        build_network("johnson", lambda: encoder, {"hidden": 3})
+
+
+def test_shares_must_fit(build):
+    with pytest.raises(ShapeError, match=r"\(1, 3\)"):
+        build("dumoulin")(draw(1, 3, 8, 8), torch.ones(1, 2))
+    with pytest.raises(ShapeError, match="code"):
+        build("micro")(draw(1, 3, 8, 8), torch.ones(1, 2))
