@@ -12,6 +12,8 @@ from impasto.datasets import Crops, crop_randomly, stream
 from impasto.errors import ConfigError
 from test_cli import make_picture
 
+FILES = Path("/proc/self/fd")
+
 
 @pytest.fixture
 def paths(tmp_path):
@@ -40,6 +42,15 @@ def test_workers_change_nothing(paths):
     assert here[0].pictures.shape == (2, 3, 32, 32)
     assert not same(here[0], here[1])
     assert not multiprocessing.active_children()
+
+
+@pytest.mark.skipif(not FILES.exists(), reason="needs Linux")
+def test_no_descriptor_is_left(paths):
+    crops, counts = Crops(paths, 32, 0), []
+    for _ in range(3):
+        take(3, crops, 2, workers=2)
+        counts.append(len(list(FILES.iterdir())))
+    assert counts[1] == counts[2]  # the first time PyTorch opens some of its own, for good
 
 
 def test_goes_on_anywhere(paths):

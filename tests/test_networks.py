@@ -15,7 +15,7 @@ from impasto.networks.msgnet import CoMatch
 SMALL = {
     "johnson": {"width": 4, "blocks": 1},
     "dumoulin": {"styles": 3, "width": 4, "blocks": 1},
-    "msgnet": {"width": 8, "blocks": 1},
+    "msgnet": {"width": 16, "blocks": 1},
     "adain": {},
     "ghiasi": {"bottleneck": 4, "width": 4, "blocks": 1},
     "micro": {"width": 4, "blocks": 1, "hidden": 8},
@@ -162,6 +162,8 @@ def test_strides_are_filled_by_reflection():
 def test_what_cannot_be_built(encoder):
     with pytest.raises(ConfigError, match=r"choose from johnson"):
         build_network("gan", lambda: encoder, {})
+    with pytest.raises(ConfigError, match="16, 24"):
+        build_network("msgnet", lambda: encoder, {"width": 8})
     with pytest.raises(ConfigError, match="does not take"):
         build_network("johnson", lambda: encoder, {"hidden": 3})
 

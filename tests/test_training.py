@@ -29,7 +29,7 @@ NUMBERS = {
     "johnson": {"width": 4, "blocks": 1},
     "dumoulin": {"width": 4, "blocks": 1},
     "micro": {"width": 4, "blocks": 1, "hidden": 8},
-    "msgnet": {"width": 8, "blocks": 1},
+    "msgnet": {"width": 16, "blocks": 1},
     "ghiasi": {"width": 4, "blocks": 1, "bottleneck": 4},
     "adain": {},
 }

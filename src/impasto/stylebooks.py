@@ -11,8 +11,8 @@ from impasto.encoders import Encoder
 from impasto.errors import ConfigError
 from impasto.statistics import Moments, collect_moments, covariance
 
-#: Bytes of what is known of styles, beyond which the oldest are forgotten and looked at anew.
-_ROOM = 3 << 30
+#: Bytes of what is known of styles.
+_ROOM = 1 << 30
 #: Styles in a row that cannot be read, after which the folder is given up.
 _MOST_BROKEN = 100
 
@@ -55,7 +55,7 @@ class StyleBook:
             `learner`, the picture that the network itself describes, all of one size.
         layers: Where statistics are taken.
         learner: Makes descriptions of pictures, by weights that are being learnt.
-        room: Bytes to take.
+        room: Bytes to take; beyond them the oldest are forgotten, and looked at anew when needed.
     """
 
     def __init__(

@@ -152,7 +152,7 @@ class Recipe(TrainConfig):
     style_size: Annotated[int, Field(ge=32, le=4096)] = Field(
         384, description="Long side at which styles are learnt: larger makes larger strokes."
     )
-    width: _Count | None = Field(
+    width: Annotated[int, Field(ge=4, le=1024)] | None = Field(
         None, description="Channels of the network; half of them is about four times faster."
     )
     blocks: _Count | None = Field(None, description="Residual blocks in its middle.")

@@ -58,7 +58,8 @@ def content_adain(found: Tensor, seen: Tensor, target: Moments | None = None) ->
     if target is None:
         raise ConfigError("The adain objective needs the style's statistics in the content layers.")
     wish = torch.cat([target.mean, _deviation(target)], dim=1)
-    return content_by_picture(found, adaptive_instance_norm(seen.float(), wish))
+    aim = adaptive_instance_norm(seen.float(), wish)
+    return content_by_picture(found, aim.to(found.dtype))
 
 
 def style_gram(actual: Moments, target: Moments) -> Tensor:

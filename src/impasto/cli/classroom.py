@@ -103,7 +103,7 @@ class Classroom:
             assert final is not None
             finished = last is None or last.done >= 1
             if not finished:
-                self._school.keep(self._checkpoint, final)
+                self._attempt("a checkpoint", lambda: self._school.keep(self._checkpoint, final))
             self._school.save(self._output, final)
             self._attempt("the samples", lambda: self._save_samples(final))
             if finished:

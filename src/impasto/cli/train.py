@@ -45,7 +45,8 @@ def carry_out(recipe: Recipe, sitting: SittingOptions) -> int:
     output = _check_told(recipe)
     checkpoint = output.with_name(f"{output.name}.resume")
     _check_free(recipe, output, checkpoint, sitting)
-    if sitting.resume and output.exists() and not checkpoint.exists() and not sitting.overwrite:
+    finished = sitting.resume and not sitting.overwrite and not checkpoint.exists()
+    if finished := finished and output.exists():
         _check_finished(output)
     from impasto.cli.classroom import Classroom
     from impasto.cli.trainreport import open_report
@@ -56,7 +57,7 @@ def carry_out(recipe: Recipe, sitting: SittingOptions) -> int:
         silent = sitting.quiet or sitting.json or team.rank > 0
         with Interruption(quiet=silent) as interruption, report:
             try:
-                if sitting.resume and output.exists() and not checkpoint.exists():
+                if finished:
                     report.note(f"{output} is finished already.")
                     return 0
                 classroom = Classroom(recipe, output, checkpoint, team, report, interruption)

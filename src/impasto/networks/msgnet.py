@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from impasto.errors import ConfigError
 from impasto.networks.blocks import Convolution, Enlargement, Ledger, fit_stride, normalise, squash
 from impasto.statistics import gram_matrix
 
@@ -91,6 +92,10 @@ class MSGNet(nn.Module):
 
     def __init__(self, width: int = 128, blocks: int = 6) -> None:
         super().__init__()
+        # The innermost layers have an eighth: of a single channel, which PyTorch 2.13 cannot
+        # pull back through a convolution with channels last in memory, it dies.
+        if width < 16 or width % 8 or blocks < 0:
+            raise ConfigError(f"MSG-Net's width is 16, 24, 32 and so on, not {width}.")
         deep = 4 * width
         self.enter = Convolution(3, width // 2, 7)
         self.enter_norm = _Unit(width // 2, nn.Identity())
