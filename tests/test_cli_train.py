@@ -62,7 +62,7 @@ def run(capsys):
 
 
 def test_trains(folder, run):
-    (folder / "photos" / "9.png").write_bytes(b"no picture")
+    (folder / "photos" / "0b.png").write_bytes(b"no picture")
     code, out, error = run(
         *MICRO, "--samples", "sheet.png", "--log", "log.jsonl", "--data", "waves"
     )
@@ -71,7 +71,7 @@ def test_trains(folder, run):
     assert re.match(
         r"Training micro on cpu in \w+ \(.*\): 5 photographs, 3 styles; 6 steps", lines[0]
     )
-    assert lines[-2] == "1 picture could not be read: photos/9.png."
+    assert lines[-2] == "1 picture could not be read: photos/0b.png."
     assert re.fullmatch(r"Trained net.safetensors: 6 steps in \d+:\d\d\.", lines[-1])
     card = read_card(folder / "net.safetensors")
     assert (card.network, card.steps, card.pictures, card.data) == ("micro", 6, 12, "waves")
@@ -202,19 +202,19 @@ def interrupt(folder, number, *arguments):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_and_resumed(folder, run, number):
-    arguments = change(MICRO, workers=1, steps=12, log="log")
+    arguments = change(MICRO, workers=1, steps=60, log="log")
     code, events = interrupt(folder, number, *arguments)
     assert code == 128 + number
     assert events[-1]["event"] == "interrupted"
     done = events[-1]["step"]
-    assert 2 <= done < 12
+    assert 2 <= done < 60
     assert read_card(folder / "net.safetensors").steps == done
     assert run(*arguments)[0] == 6
     assert run(*arguments, "--resume", "--seed", "1")[0] == 4
     code, out, error = run(*arguments, "--resume", "--json")
     assert (code, error) == (0, "")
     again = [json.loads(line) for line in out.splitlines()]
-    assert (again[0]["step"], again[1]["step"], again[-1]["step"]) == (done, done + 1, 12)
+    assert (again[0]["step"], again[1]["step"], again[-1]["step"]) == (done, done + 1, 60)
     assert not (folder / "net.safetensors.resume").exists()
     assert run(*arguments, "--resume") == (0, "", "net.safetensors is finished already.\n")
     whole = ["whole.safetensors" if one == "net.safetensors" else one for one in arguments]

@@ -87,11 +87,11 @@ class Classroom:
                     self._board.add(progress)
                 if progress.done < 1 and time.monotonic() - kept >= self._interval:
                     kept = self._keep(progress)
+            self._close(state, last)
         finally:
             log.close()
             if self._board:
                 self._board.close()
-        self._close(state, last)
 
     def _close(self, state: TrainState | None, last: TrainProgress | None) -> None:
         """Write what there is in the end, and tell of it."""
