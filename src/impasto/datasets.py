@@ -119,7 +119,9 @@ def stream(
 def _translate(error: Exception) -> Exception:
     """One line for what a worker raised, or for its death."""
     if isinstance(error, ConfigError):
-        # It brings the worker's whole traceback along, its message last.
+        # It brings the worker's whole traceback along, its message last. Where it was raised it
+        # lies in a circle with its own frames, which would keep the loader alive.
+        error.__traceback__ = None
         return ConfigError(str(error).strip().rpartition(f"{ConfigError.__name__}: ")[2])
     if "DataLoader worker" in str(error):
         return MemoryBudgetError(
