@@ -104,11 +104,11 @@ def stream(
     try:
         while failure is None:
             try:
-                batch = next(batches)
+                made = next(batches)
             except (ConfigError, RuntimeError) as error:
                 failure = _translate(error)
             else:
-                yield batch
+                yield made
     finally:
         # Its end joins the workers, now and not whenever memory is tidied: that is why no error
         # may be raised from where its frames, and with them the loader, would live on.
