@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, TypeVar
 
 from cyclopts import Group, Parameter
+from pydantic import BaseModel
 
 from impasto.config import PaintConfig
 from impasto.errors import ConfigError
+from impasto.fastconfig import FastConfig
 from impasto.masknames import is_mask_name
 
 _T = TypeVar("_T")
@@ -39,7 +41,7 @@ _WIDEST = 32  # characters of a list of values
 _FLAT = Parameter(name="*")
 
 
-def _with_fields_of(model: type[PaintConfig]) -> Callable[[type[_T]], type[_T]]:
+def _with_fields_of(model: type[BaseModel]) -> Callable[[type[_T]], type[_T]]:
     """Make a class a frozen dataclass with an option for each field of a pydantic model."""
 
     def decorate(plain: type[_T]) -> type[_T]:
@@ -125,12 +127,11 @@ def _spell(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-@_with_fields_of(PaintConfig)
-class PaintOptions:
+class _Given:
     """The settings that were given, as text; None stands for those that were not."""
 
     def given(self) -> dict[str, Any]:
-        """Arguments for `PaintConfig`."""
+        """Arguments for the model that the options are derived from."""
         result: dict[str, Any] = {}
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             value = getattr(self, field.name)
@@ -139,6 +140,16 @@ class PaintOptions:
             if value is not None:
                 result[field.name] = value
         return result
+
+
+@_with_fields_of(PaintConfig)
+class PaintOptions(_Given):
+    """Settings of `PaintConfig`."""
+
+
+@_with_fields_of(FastConfig)
+class FastOptions(_Given):
+    """Settings of `FastConfig`."""
 
 
 def spell_options(settings: dict[str, Any]) -> list[str]:
@@ -380,15 +391,25 @@ class RunningOptions:
 
 
 Settings = Annotated[PaintOptions, _FLAT]
+FastSettings = Annotated[FastOptions, _FLAT]
 Places = Annotated[PlacementOptions, _FLAT]
 Kin = Annotated[FamilyOptions, _FLAT]
 Output = Annotated[OutputOptions, _FLAT]
 Running = Annotated[RunningOptions, _FLAT]
+NetworkFile = Annotated[
+    str | None,
+    _in(
+        _PAINTER,
+        "The trained network that paints: the name of one that comes with impasto, or a file.",
+        metavar="NAME|FILE",
+    ),
+]
 InitFile = Annotated[
     str | None,
     _in(_OPTIMISATION, "Picture to start from; implies --init file.", metavar="FILE"),
 ]
 NO_SETTINGS = PaintOptions()
+NO_FAST_SETTINGS = FastOptions()
 NO_PLACES = PlacementOptions()
 NO_FAMILY = FamilyOptions()
 NO_OUTPUT = OutputOptions()
@@ -417,7 +438,7 @@ def refuse_options(words: Iterable[str], *more: str) -> None:
 
 def _list_options() -> list[str]:
     kinds: tuple[Any, ...] = (
-        PaintOptions, PlacementOptions, FamilyOptions, OutputOptions, RunningOptions
+        PaintOptions, FastOptions, PlacementOptions, FamilyOptions, OutputOptions, RunningOptions
     )  # fmt: skip
     fields = [field for kind in kinds for field in dataclasses.fields(kind)]
     return [f"--{field.name.replace('_', '-')}" for field in fields]

@@ -112,6 +112,12 @@ class MicroNet(nn.Module):
         nn.init.normal_(asking.weight, std=0.01)
         nn.init.zeros_(asking.bias)
 
+    @property
+    def reach(self) -> int:
+        """How far around a pixel it looks, in px, once it is known what to normalise by."""
+        # Three convolutions for each block at an eighth; the others lie nearer to full size.
+        return 22 + 24 * len(self.blocks) + self.stride
+
     def describe(self, style: Tensor) -> Tensor:
         """A style's code, (B, 1920); see `describe_style`."""
         return describe_style(self._encoder[0], style)

@@ -104,6 +104,12 @@ class MSGNet(nn.Module):
         )
         self.leave = _Unit(width // 2, Convolution(width // 2, 3, 7))
 
+    @property
+    def reach(self) -> int:
+        """How far around a pixel it looks, in px, once it is known what to normalise by."""
+        # Convolutions at full size, at a half, and one for each block at a quarter.
+        return 12 + 4 * len(self.blocks) + self.stride
+
     def describe(self, style: Tensor) -> Tensor:
         """Gram matrix of a style (B, 3, H, W) in [0, 1], flat: (B, C * C)."""
         return gram_matrix(self._encode(style, None)).flatten(1)
