@@ -5,7 +5,6 @@ written down, in a `Ledger`, what it makes of a pixel depends on the pixels with
 a picture in tiles is the picture in one piece, and no border can be seen.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -16,14 +15,11 @@ from torch import Tensor, nn
 
 from impasto.errors import ConfigError, MemoryBudgetError
 from impasto.networks import FastNetwork, Ledger
-from impasto.networks.blocks import EPSILON, fit_stride
+from impasto.networks.blocks import fit_stride
 from impasto.pyramid import Size, fit_size, resize
 from impasto.regions import Guidance, ScaledGuidance, StylePart, pair_masks
 from impasto.tiles import cut_evenly
 
-#: Side in px of the patches that stand for a picture too large to be looked at in one piece, and
-#: the most of them.
-_PATCH, _PATCHES = 256, 16
 #: Long side in px at which a photograph is looked at to paint less strongly than a network can.
 _LOOK_SIDE = 1024
 #: Masks between styles are softened over this share of the long side.
@@ -173,41 +169,15 @@ def paint_tiles(
 def take_statistics(network: nn.Module, content: Tensor, wish: Tensor, side: int) -> Ledger:
     """What a picture too large for one pass is to be normalised by.
 
-    Patches at full size, spread evenly, stand for the picture: a smaller copy of it would be
-    sharper than the picture is, and its activations larger. A network normalises after nearly
-    every layer, so that the patches go through it together.
+    A smaller copy is looked at in its place, no larger than a tile with its borders. It is sharper
+    than the picture is, so that its statistics are near the picture's and not the very same.
     """
-    device, ledger = find_device(network), _PooledLedger()
-    patches = torch.cat(cut_patches(content, min(_PATCH, side), (side / _PATCH) ** 2))
-    network(_lay_out(patches.to(device)), wish, ledger)
+    fast, ledger = cast(FastNetwork, network), Ledger()
+    size = (content.shape[-2], content.shape[-1])
+    room = (side + 2 * fast.reach) ** 2 / (size[0] * size[1])
+    small = fit_size(size, max(1, int(max(size) * min(1.0, room) ** 0.5)))
+    fast(_lay_out(resize(content, small).to(find_device(network))), wish, ledger)
     return ledger
-
-
-def cut_patches(content: Tensor, side: int, room: float = math.inf) -> list[Tensor]:
-    """Squares spread evenly over a picture (1, 3, H, W), as many as there is room for.
-
-    Args:
-        content: The picture.
-        side: Of the squares in px.
-        room: How many may be looked at together; one is always cut.
-    """
-    spans = []
-    most = max(1, min(_PATCHES, int(room)))
-    height, width = (min(length, side) for length in content.shape[-2:])
-    rows = max(1, min(round(math.sqrt(most * content.shape[-2] / content.shape[-1])), most))
-    for length, own, count in (
-        (content.shape[-2], height, rows),
-        (content.shape[-1], width, max(1, most // rows)),
-    ):
-        count = min(count, math.ceil(length / own))
-        # In the middle of equal parts of the picture.
-        starts = [round((length - own) * (n + 0.5) / count) for n in range(count)]
-        spans.append(starts)
-    return [
-        content[..., top : top + height, left : left + width]
-        for top in spans[0]
-        for left in spans[1]
-    ]
 
 
 def merge(layers: Sequence[Tensor], places: ScaledGuidance) -> Tensor:
@@ -279,16 +249,6 @@ def find_room(kind: str, width: int | None, reach: int, size: Size, budget: int 
         f"This painting needs about {needed / 2**30:.1f} GiB of memory even in tiles, and"
         f" {budget / 2**30:.1f} GiB are there; choose a smaller --size."
     )
-
-
-class _PooledLedger(Ledger):
-    """Written by a batch whose pictures are pieces of one."""
-
-    def consult(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        variance, mean = torch.var_mean(x.float(), dim=(0, 2, 3), keepdim=True, correction=0)
-        found = mean.to(x.dtype), (variance + EPSILON).sqrt().to(x.dtype)
-        self.entries.append(found)
-        return found
 
 
 def _lay_out(image: Tensor) -> Tensor:

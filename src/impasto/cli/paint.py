@@ -205,16 +205,12 @@ def open_painter(running: RunningOptions, report: Report) -> "Painter":
     Raises:
         ConfigError: If the device or the number of threads cannot be had.
     """
-    import torch
+    count_threads(running)
 
     from impasto.api import Painter
     from impasto.devices import keep_freed_memory
     from impasto.memory import parse_bytes
 
-    if running.threads is not None:
-        if running.threads < 1:
-            raise ConfigError(f"--threads must be at least 1, not {running.threads}.")
-        torch.set_num_threads(running.threads)
     keep_freed_memory()
     return Painter(
         device=running.device,
@@ -225,6 +221,20 @@ def open_painter(running: RunningOptions, report: Report) -> "Painter":
         max_pixels=running.max_pixels,
         on_download=report.download,
     )
+
+
+def count_threads(running: RunningOptions) -> None:
+    """Let PyTorch take as many threads as it may.
+
+    Raises:
+        ConfigError: If there would be none.
+    """
+    import torch
+
+    if running.threads is not None:
+        if running.threads < 1:
+            raise ConfigError(f"--threads must be at least 1, not {running.threads}.")
+        torch.set_num_threads(running.threads)
 
 
 def _read_family(
