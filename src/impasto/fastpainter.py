@@ -18,8 +18,7 @@ from torch import Tensor, nn
 
 from impasto import gallery
 from impasto.api import Job, Painter, Painting, Placement, find_style, flatten, identify
-from impasto.color import match_colors
-from impasto.colormodes import grey_like
+from impasto.colormodes import COLOR_MODES
 from impasto.config import PaintConfig
 from impasto.devices import measure_free_memory
 from impasto.errors import ConfigError, ImageError
@@ -33,13 +32,15 @@ from impasto.progress import PaintState, Progress
 from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, plan_painting, resize, trim_border
 from impasto.quick import Room, check_parts, describes, find_room, paint_quickly
 from impasto.recoloring import check_modes
-from impasto.regions import Guidance, pair_masks
+from impasto.regions import Guidance, ScaledGuidance, pair_masks
 from impasto.shelf import digest_of, find_network, name_network
 from impasto.showing import Show
 from impasto.trained import Card, load_network
 
 #: Long side in px at which styles are looked at if a network does not say how it was trained.
 _STYLE_SIDE = 384
+#: Colour modes that change the style picture before it is looked at.
+_BEFORE = ("photo", "linear", "luminance")
 #: What a network says of styles is kept for this many of them.
 _KEPT = 256
 
@@ -68,9 +69,9 @@ class FastJob(Job):
         if self.fast.refine:
             yield from self._refine(None if state else picture, state)
             return
-        show = Show(flatten(self.photo), self._shown, self.config, None)
+        show = Show(flatten(self.photo), self.shown, self.config, None)
         size = (picture.shape[-2], picture.shape[-1])
-        places = self.guidance.scale(size, picture.device)
+        places = self.places(size)
         finished = functools.cache(lambda: show.finish(picture, places))
         finished()  # its time is a part of painting
         yield Progress(
@@ -78,6 +79,10 @@ class FastJob(Job):
             seconds=time.perf_counter() - began, seconds_left=0.0, note="", done=True,
             picture=finished, state=lambda: PaintState(0, 1, picture),
         )  # fmt: skip
+
+    def places(self, size: Size) -> ScaledGuidance:
+        """Masks at the size of the painting."""
+        return self.guidance.scale(size, torch.device("cpu"))
 
     def paint(self) -> Tensor:
         """What the network makes of the photograph, at full size and before any finish."""
@@ -110,7 +115,7 @@ class FastJob(Job):
         )
 
     @property
-    def _shown(self) -> list[Tensor]:
+    def shown(self) -> list[Tensor]:
         """The style pictures; several --colors want one for each mask."""
         shown = [flatten(style) for style in self.styles]
         return shown or [flatten(self.photo)] * len(self.names)
@@ -237,26 +242,52 @@ class FastPainter:
         modes = job.config.color_modes
         modes = modes * len(job.styles) if len(modes) == 1 else modes
         return [
-            self._describe_style(style, mode, photograph, job)
+            self.describe_style(style, job.fast, mode, photograph)
             for style, mode in zip(job.styles, modes, strict=True)
         ]
 
-    def _describe_style(
-        self, style: Picture, mode: str, photograph: Tensor, job: FastJob
+    def list_codes(self, styles: Sequence[Source | Picture]) -> dict[str, Tensor]:
+        """What the network is told of some styles, each (1, K), by their names.
+
+        Raises:
+            ConfigError: If styles are given to a network that holds its own.
+        """
+        if self.learnt_to_describe:
+            pictures = [self._load_style(style) for style in styles]
+            return {one.name: self.describe_style(one, FastConfig()).cpu() for one in pictures}
+        if styles:
+            raise ConfigError(f"{self._called} brings its own styles; leave --style out.")
+        held = self.card.styles or (name_network(self.path),)
+        return dict(zip(held, torch.eye(len(held)).split(1), strict=True))
+
+    def describe_style(
+        self,
+        style: Picture,
+        config: FastConfig,
+        mode: str = "style",
+        photograph: Tensor | None = None,
     ) -> Tensor:
-        side = job.fast.style_size or int(self.card.recipe.get("style_size", _STYLE_SIDE))
-        key = (identify(style)["sha256"], side, job.fast.trim_style)
-        recolor = {"photo": match_colors, "linear": match_colors, "luminance": grey_like}.get(mode)
-        if recolor is None and key in self._codes:
+        """What the network says of a style picture, (1, K); looked at once.
+
+        Args:
+            style: The picture.
+            config: Says how large it is looked at, and without how much of its border.
+            mode: Whose colours, see `impasto.colormodes`.
+            photograph: Whose colours it gets, if the mode says so.
+        """
+        side = config.style_size or int(self.card.recipe.get("style_size", _STYLE_SIDE))
+        key = (identify(style)["sha256"], side, config.trim_style)
+        recolored = mode in _BEFORE and photograph is not None
+        if not recolored and key in self._codes:
             return self._codes[key]
-        picture = trim_border(flatten(style), job.fast.trim_style)
+        picture = trim_border(flatten(style), config.trim_style)
         size = (picture.shape[-2], picture.shape[-1])
         picture = resize(picture, fit_size(size, side))
-        if recolor is not None:
-            picture = recolor(picture, photograph)
+        if recolored and photograph is not None:
+            picture = COLOR_MODES[mode].before(picture, photograph)
         with torch.no_grad():
             code: Tensor = self.network.describe(picture.to(self.painter.device))  # type: ignore[operator]
-        if recolor is None:
+        if not recolored:
             if len(self._codes) >= _KEPT:
                 self._codes.clear()
             self._codes[key] = code

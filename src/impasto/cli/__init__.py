@@ -74,6 +74,10 @@ _COMMANDS = {
     "PHOTO is a picture, a folder of pictures, a film, or - for standard input. A STYLE is a"
     " picture, a name from `impasto styles`, -, or for networks that hold styles one of theirs."
     " --refine N lets the optimiser go on from there.",
+    "export": "Write a fast network as ONNX, which runs without PyTorch.\n\n"
+    "For example\n"
+    "  impasto export micro --style mosaic --style painting.jpg -o net.onnx\n"
+    "  python -m impasto.onnxpaint net.onnx photo.jpg mosaic -o out.png",
     "again": "Repeat a painting from the settings that lie inside its file.\n\n"
     "For example\n"
     "  impasto again out.png\n"
@@ -100,6 +104,7 @@ _COMMANDS = {
 _USAGES = {
     "paint": "Usage: impasto paint [OPTIONS] PHOTO STYLE...",
     "fast": "Usage: impasto fast [OPTIONS] PHOTO STYLE...",
+    "export": "Usage: impasto export [OPTIONS] NETWORK",
     "again": "Usage: impasto again [OPTIONS] PAINTING",
     "styles": "Usage: impasto styles [OPTIONS] [NAME]",
     "mask": "Usage: impasto mask [OPTIONS] PHOTO NAME",
