@@ -43,9 +43,7 @@ def test_paints_as_the_network_does(run, folder):  # noqa: F811
 
 def test_any_style_and_python(run, folder):  # noqa: F811
     assert run("fast", "lake.jpg", "brush.png", *NET, "-o", "one.png")[0] == 0
-    painting = impasto.fast(
-        "lake.jpg", "brush.png", network=folder / "any.safetensors", size=64
-    )
+    painting = impasto.fast("lake.jpg", "brush.png", network=folder / "any.safetensors", size=64)
     assert np.array_equal(np.asarray(painting.to_pil().convert("RGB")), read("one.png"))
     assert run("fast", "lake.jpg", "hill.png", *NET, "-o", "two.png")[0] == 0
     assert np.abs(read("one.png") - read("two.png")).mean() > 0.1

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from impasto.config import PaintConfig
     from impasto.errors import ImpastoError
     from impasto.families import Family
-    from impasto.fastpainter import FastPainter, fast
     from impasto.fastconfig import FastConfig
+    from impasto.fastpainter import FastPainter, fast
     from impasto.images import Picture
     from impasto.progress import PaintState, Progress
 

@@ -98,9 +98,7 @@ class FastConfig(BaseModel):
             )
         }  # fmt: skip
         strength = min(max(self.strength, 0.05), 20)
-        return PaintConfig(
-            **shared, **_REFINING, strength=strength, steps=(max(self.refine, 1),)
-        )
+        return PaintConfig(**shared, **_REFINING, strength=strength, steps=(max(self.refine, 1),))
 
     def to_dict(self) -> dict[str, Any]:
         """Settings that differ from the defaults, ready for JSON."""

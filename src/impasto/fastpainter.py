@@ -9,7 +9,7 @@ import functools
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,10 +56,10 @@ class FastJob(Job):
         room: Tiles, and the memory that it takes.
     """
 
-    fast: FastConfig = FastConfig()
+    fast: FastConfig = field(default_factory=FastConfig)
     hand: "FastPainter | None" = None
     names: tuple[str, ...] = ()
-    room: Room = Room(None, 0)
+    room: Room = field(default_factory=lambda: Room(None, 0))
 
     def run(self, state: PaintState | None = None) -> Iterator[Progress]:
         """Paint; one event, or one after each step of refining."""
@@ -396,9 +396,8 @@ def fast(
     )
     painter = FastPainter(network, device=device)
     job = painter.prepare(photo, several, FastConfig(**settings), placement=placement)
-    for progress in job.run():
-        pass
-    return job.collect(progress)
+    (*_, last) = job.run()
+    return job.collect(last)
 
 
 def _check(job: FastJob) -> None:

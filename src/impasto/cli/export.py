@@ -19,9 +19,7 @@ def command(
     *,
     output: Annotated[
         str | None,
-        Parameter(
-            name=("--output", "-o"), help="File to write, ending in .onnx.", metavar="FILE"
-        ),
+        Parameter(name=("--output", "-o"), help="File to write, ending in .onnx.", metavar="FILE"),
     ] = None,
     style: Annotated[
         list[str] | None,
@@ -35,7 +33,7 @@ def command(
     precision: Annotated[
         Literal["float32", "float16", "int8"],
         Parameter(
-            help="Of the weights: float32; float16, half as large; int8, a quarter, with some loss.",
+            help="Of the weights: float32; float16, half as large; int8, a quarter, with a loss.",
             metavar="float32|float16|int8",
             show_choices=False,
         ),
@@ -47,7 +45,9 @@ def command(
     quiet: Annotated[
         bool,
         Parameter(
-            name=("--quiet", "-q"), help="Say nothing unless it fails.", negative="",
+            name=("--quiet", "-q"),
+            help="Say nothing unless it fails.",
+            negative="",
             show_default=False,
         ),
     ] = False,
@@ -72,7 +72,8 @@ def command(
     if not quiet:
         held = ", ".join(codes) or "no style; add some with --style"
         write_line(
-            f"Wrote {path}: {path.stat().st_size / 1e6:.1f} MB, {precision}, with {held}. It differs"
-            f" from PyTorch by {loss.mean:.1g} on average and {loss.most:.1g} at most (0-1 scale)."
+            f"Wrote {path}: {path.stat().st_size / 1e6:.1f} MB, {precision}, with {held}. It"
+            f" differs from PyTorch by {loss.mean:.1g} on average and {loss.most:.1g} at most, on the"
+            " 0-1 scale."
         )
     return 0

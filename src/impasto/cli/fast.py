@@ -1,6 +1,6 @@
 """`impasto fast`: one pass of a trained network in place of an optimisation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,7 +39,7 @@ class FastCommission(Commission):
     """
 
     network: str | None = None
-    fast: FastConfig = FastConfig()
+    fast: FastConfig = field(default_factory=FastConfig)
 
     def hire(self, running: RunningOptions, report: Report) -> Any:
         """Who paints it."""
