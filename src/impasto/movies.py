@@ -150,7 +150,7 @@ class FilmWriter:
         container: str | None = None,
     ) -> None:
         self._av = _import_av()
-        self._path, self._sound = path, sound
+        self._path, self._sound, self._rate = path, sound, float(rate)
         self._height, self._width = size[0] // 2 * 2, size[1] // 2 * 2
         container = container or container_of(path)
         try:
@@ -191,7 +191,7 @@ class FilmWriter:
         frame = self._av.VideoFrame.from_ndarray(np.asarray(samples), format="rgb24")
         self._write(self._stream.encode(frame))
         self._count += 1
-        self._copy_sound(self._count / float(self._stream.rate))
+        self._copy_sound(self._count / self._rate)
 
     def _finish(self) -> None:
         self._write(self._stream.encode())

@@ -107,7 +107,8 @@ class OnnxPainter:
         if not 0 <= strength <= 1:
             raise ConfigError(f"strength goes from 0 to 1 here, not {strength:g}.")
         content = _prepare(photo, size)
-        planes = np.asarray(content, np.float32).transpose(2, 0, 1)[None] / 255
+        samples = np.asarray(content, np.float32).transpose(2, 0, 1)[None]
+        planes = np.divide(samples, 255, dtype=np.float32)
         painted = self.run(planes, self._find_wish(style))
         mixed = planes + strength * (np.clip(painted, 0, 1) - planes)
         return Image.fromarray(np.round(mixed[0].transpose(1, 2, 0) * 255).astype(np.uint8))

@@ -39,12 +39,11 @@ class _Brush(nn.Module):
         """Paint on (B, C, H, W) as `wishes`, (B, count), say."""
         batch, channels, height, width = x.shape
         x = normalise(x, ledger)
-        shift, kernels = wishes[:, :channels], wishes[:, channels:]
+        shift, kernels = wishes[:, : self.channels], wishes[:, self.channels :]
         if self.kernel == 1:
             return torch.addcmul(shift[..., None, None], x, 1 + kernels[..., None, None])
-        kernels = kernels.reshape(batch * channels, 1, self.kernel, self.kernel)
-        centre = torch.zeros_like(kernels)
-        centre[..., self.kernel // 2, self.kernel // 2] = 1
+        kernels = kernels.reshape(-1, 1, self.kernel, self.kernel)
+        centre = F.pad(kernels.new_ones(1, 1, 1, 1), (self.kernel // 2,) * 4)
         rows = reflect(x, self.kernel // 2).reshape(1, batch * channels, height + 2, width + 2)
         y = F.conv2d(rows, kernels + centre, shift.reshape(-1), groups=batch * channels)
         return y.view(batch, channels, height, width)

@@ -26,7 +26,7 @@ class CoMatch(nn.Module):
 
     def forward(self, x: Tensor, gram: Tensor) -> Tensor:
         """Turn (B, C, H, W) by Gram matrices (B or 1, C, C)."""
-        mixing = (self.weight @ gram).mT  # (B, C, C)
+        mixing = (self.weight @ gram).transpose(1, 2)  # (B, C, C)
         batch, channels, height, width = x.shape
         turned = mixing.expand(batch, -1, -1) @ x.flatten(2)  # (B, C, H * W)
         return turned.view(batch, channels, height, width)
