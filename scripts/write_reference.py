@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 PAGE = Path("docs/reference/command-line.md")
-COMMANDS = ("", "paint", "fast", "again", "styles", "mask", "export", "weights", "doctor")
+COMMANDS = ("", "paint", "fast", "again", "styles", "mask", "webcam", "export", "weights", "doctor")
 
 
 def render() -> str:

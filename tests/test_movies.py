@@ -165,6 +165,56 @@ def test_what_goes_wrong(fails, folder, code, options, words):  # noqa: F811
     assert words in fails(code, *arguments)
 
 
+class FakeCapture:
+    """A camera that sees six frames, blue first."""
+
+    def __init__(self, name):
+        self.name = name
+        self.left = [
+            (frame[0].permute(1, 2, 0) * 255).round().byte().numpy()[..., ::-1]
+            for frame in draw_frames()
+        ]
+
+    def isOpened(self):  # noqa: N802 - OpenCV's name
+        return self.name == 0
+
+    def get(self, what):
+        return 10.0
+
+    def read(self):
+        return (True, self.left.pop(0)) if self.left else (False, None)
+
+    def release(self):
+        self.left = []
+
+
+def test_webcam(run, folder, monkeypatch):  # noqa: F811
+    cv2 = pytest.importorskip("cv2")
+    save_fast(folder / "two.safetensors", "dumoulin", ("mosaic", "dusk"))
+    monkeypatch.setattr(cv2, "VideoCapture", FakeCapture)
+    options = ("dusk", "--network", "two.safetensors")
+    code, _, error = run("webcam", *options, "-o", "me.mp4")
+    assert code == 0, error
+    assert "6 frames of 64x48 px" in error
+    found = read_film(folder / "me.mp4")
+    assert len(found) >= 6
+    network = make_network("dumoulin")
+    wanted = network(next(draw_frames()), torch.tensor([[0.0, 1.0]])).clamp(0, 1)
+    assert (found[0] - wanted).abs().mean() < 0.05
+    code, _, error = run("webcam", *options, "--camera", "3", "-o", "you.mp4")
+    assert code == 3
+    assert "--camera" in error
+    shown = []
+    monkeypatch.setattr(cv2, "namedWindow", lambda *_: None)
+    monkeypatch.setattr(cv2, "destroyWindow", lambda *_: None)
+    monkeypatch.setattr(cv2, "imshow", lambda title, samples: shown.append(samples))
+    monkeypatch.setattr(cv2, "waitKey", lambda _: ord("q") if len(shown) == 2 else -1)
+    assert run("webcam", *options)[0] == 0
+    assert len(shown) == 2
+    blue_first = (wanted[0].permute(1, 2, 0) * 255).round().numpy()[..., ::-1]
+    assert np.abs(shown[0] - blue_first).max() <= 1
+
+
 def test_without_the_library(folder, monkeypatch):  # noqa: F811
     monkeypatch.setitem(__import__("sys").modules, "av", None)
     with pytest.raises(ConfigError, match=r"impasto\[video\]"):

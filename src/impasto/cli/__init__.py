@@ -74,6 +74,10 @@ _COMMANDS = {
     "PHOTO is a picture, a folder of pictures, a film, or - for standard input. A STYLE is a"
     " picture, a name from `impasto styles`, -, or for networks that hold styles one of theirs."
     " --refine N lets the optimiser go on from there.",
+    "webcam": "Paint what a camera sees, in a window or as a film.\n\n"
+    "For example\n"
+    "  impasto webcam mosaic --network-size 384\n"
+    "  impasto webcam mosaic -o me.mp4                    Ctrl-C ends",
     "export": "Write a fast network as ONNX, which runs without PyTorch.\n\n"
     "For example\n"
     "  impasto export micro --style mosaic --style painting.jpg -o net.onnx\n"
@@ -104,6 +108,7 @@ _COMMANDS = {
 _USAGES = {
     "paint": "Usage: impasto paint [OPTIONS] PHOTO STYLE...",
     "fast": "Usage: impasto fast [OPTIONS] PHOTO STYLE...",
+    "webcam": "Usage: impasto webcam [OPTIONS] STYLE...",
     "export": "Usage: impasto export [OPTIONS] NETWORK",
     "again": "Usage: impasto again [OPTIONS] PAINTING",
     "styles": "Usage: impasto styles [OPTIONS] [NAME]",

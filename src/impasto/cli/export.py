@@ -71,9 +71,9 @@ def command(
     loss = export_network(painter.network, painter.card, path, codes, precision)
     if not quiet:
         held = ", ".join(codes) or "no style; add some with --style"
+        size = path.stat().st_size / 1e6
         write_line(
-            f"Wrote {path}: {path.stat().st_size / 1e6:.1f} MB, {precision}, with {held}. It"
-            f" differs from PyTorch by {loss.mean:.1g} on average and {loss.most:.1g} at most, on the"
-            " 0-1 scale."
+            f"Wrote {path}: {size:.1f} MB, {precision}, with {held}. On the 0-1 scale it differs"
+            f" from PyTorch by {loss.mean:.1g} on average and {loss.most:.1g} at most."
         )
     return 0
