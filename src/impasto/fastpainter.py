@@ -134,7 +134,7 @@ class FastJob(Job):
         described["settings"] = self.fast.to_dict()
         described["network"] = self.hand.identity
         described["styles"] = [identify(style) for style in self.styles]
-        if not self.hand.learnt_to_describe:
+        if self.hand.holds_styles:
             described["own_styles"] = list(self.names)
             described["styles"] = []
         return described
@@ -154,6 +154,7 @@ class FastPainter:
     Attributes:
         card: What the network says of itself.
         painter: Who refines.
+        holds_styles: Whether it paints in styles of its own only, and not in any.
 
     Raises:
         WeightsError: If there is no such network, or its file is damaged.
@@ -178,7 +179,7 @@ class FastPainter:
         self.network: nn.Module
         self.card: Card
         self.network, self.card = load_network(self.path, self._find_encoder, self.painter.device)
-        self.learnt_to_describe = describes(self.network)
+        self.holds_styles = not describes(self.network)
         self._codes: dict[tuple[Any, ...], Tensor] = {}
         self._pictures: dict[tuple[Any, ...], Picture] = {}
 
@@ -236,7 +237,7 @@ class FastPainter:
 
     def list_wishes(self, job: FastJob, photograph: Tensor) -> list[Tensor]:
         """What the network is to be told of each style, each (1, K)."""
-        if not self.learnt_to_describe:
+        if self.holds_styles:
             held = torch.eye(max(1, len(self.card.styles)), device=self.painter.device)
             return [held[[self._find_own(name)]] for name in job.names]
         modes = job.config.color_modes
@@ -252,7 +253,7 @@ class FastPainter:
         Raises:
             ConfigError: If styles are given to a network that holds its own.
         """
-        if self.learnt_to_describe:
+        if not self.holds_styles:
             pictures = [self._load_style(style) for style in styles]
             return {one.name: self.describe_style(one, FastConfig()).cpu() for one in pictures}
         if styles:
@@ -299,7 +300,7 @@ class FastPainter:
         """Names of the styles, and their pictures as far as they have one."""
         if not styles:
             raise ConfigError(self._list_styles("No style is given"))
-        if self.learnt_to_describe:
+        if not self.holds_styles:
             pictures = tuple(self._load_style(style) for style in styles)
             return tuple(picture.name for picture in pictures), pictures
         names = tuple(str(one.name if isinstance(one, Picture) else one) for one in styles)
@@ -322,7 +323,7 @@ class FastPainter:
         return held.index(name)
 
     def _list_styles(self, problem: str) -> str:
-        if self.learnt_to_describe:
+        if not self.holds_styles:
             return f"{problem}; name a picture, or a style from impasto styles."
         held = ", ".join(self.card.styles or (name_network(self.path),))
         return f"{problem}; it paints in {held}."

@@ -29,10 +29,10 @@ _SOFTNESS = 0.004
 _BYTES = {
     "johnson": (1100, 32),
     "dumoulin": (1100, 32),
-    "msgnet": (2600, 128),
-    "adain": (2400, None),
+    "msgnet": (1700, 128),
+    "adain": (1200, None),
     "ghiasi": (1100, 32),
-    "micro": (500, 32),
+    "micro": (550, 32),
 }
 #: Python, PyTorch and the weights, VGG-19's included; pictures of full size beside a network.
 _BASE, _PICTURES = 600 * 2**20, 8

@@ -102,7 +102,7 @@ class FrameEasel:
         wishes = job.hand.list_wishes(job, job.photo.pixels)
         parts = pair_masks(len(wishes), (), (), job.fast.style_shares)[0].parts
         wish, self._share = mix_wishes(wishes, parts), job.fast.strength
-        if job.hand.learnt_to_describe and self._share != 1:
+        if not job.hand.holds_styles and self._share != 1:
             own = describe_itself(job.hand.network, resize(job.photo.pixels, job.sizes[1]))
             wish, self._share = torch.lerp(own, wish, self._share), 1.0
         self._painter = FramePainter(job.hand.network, wish)
