@@ -4,6 +4,7 @@ What comes out is compared with PyTorch at once, so that its loss is known and n
 """
 
 import copy
+import functools
 import importlib
 import warnings
 from collections.abc import Iterable, Mapping
@@ -17,8 +18,10 @@ from torch import Tensor, nn
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError
 from impasto.files import replacing
-from impasto.networks import FastNetwork
+from impasto.networks import FastNetwork, Ledger
 from impasto.networks.adain import AdaIN
+from impasto.networks.blocks import normalise, reflect
+from impasto.networks.micro import Brush
 from impasto.onnxpaint import FORMAT, OnnxPainter, import_onnxruntime, write_codes
 from impasto.trained import Card
 
@@ -109,9 +112,27 @@ class _Traceable(nn.Module):
         if isinstance(network, AdaIN):
             (encoder,) = network._encoder
             self.network._encoder = (_PlainVGG(cast(VGG, encoder)),)  # type: ignore[assignment]
+        for module in self.network.modules():
+            if isinstance(module, Brush) and module.kernel > 1:
+                module.forward = functools.partial(_filter, module)  # type: ignore[method-assign]
 
     def forward(self, image: Tensor, wish: Tensor) -> Tensor:
         return self.network(image, wish)  # type: ignore[no-any-return]
+
+
+def _filter(brush: Brush, x: Tensor, wishes: Tensor, ledger: Ledger | None) -> Tensor:
+    """What a brush does, by moved copies: the exporter takes no kernels that are computed."""
+    count, kernel = brush.channels, brush.kernel
+    centre, last = kernel // 2, kernel - 1
+    x = normalise(x, ledger)
+    y = x + wishes[:, :count, None, None]
+    padded = reflect(x, centre)
+    for place in range(kernel**2):
+        top, left = divmod(place, kernel)
+        weight = wishes[:, count + place :: kernel**2, None, None]
+        moved = padded[..., top : top - last or None, left : left - last or None]
+        y = y + moved * weight
+    return y
 
 
 class _PlainVGG:

@@ -259,7 +259,7 @@ class FastPainter:
         if styles:
             raise ConfigError(f"{self._called} brings its own styles; leave --style out.")
         held = self.card.styles or (name_network(self.path),)
-        return dict(zip(held, torch.eye(len(held)).split(1), strict=True))
+        return dict(zip(held, torch.split(torch.eye(len(held)), 1), strict=True))
 
     def describe_style(
         self,

@@ -1,7 +1,7 @@
 """What is known as a painting begins, for people and for programs."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 
@@ -43,7 +43,7 @@ class Start:
     free: int | None
 
     @classmethod
-    def of(cls, job: Job, output: str) -> "Start":
+    def of(cls, job: Job, output: str) -> Self:
         """Gather the facts of a job."""
         device = job.painter.device
         precision = choose_precision(job.config.precision, device)
@@ -125,7 +125,7 @@ class FastStart(Start):
     """The facts of a beginning fast painting."""
 
     @classmethod
-    def of_fast(cls, job: FastJob, output: str) -> "FastStart":
+    def of_fast(cls, job: FastJob, output: str) -> Self:
         """Gather the facts of a job."""
         start = cls.of(job, output)
         if job.fast.refine:

@@ -26,6 +26,8 @@ from impasto.fastconfig import FastConfig
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from torch import Tensor
+
 
 _TOLD_SECONDS = 2.0
 
@@ -87,7 +89,8 @@ def _watch(
             writer = stack.enter_context(
                 FilmWriter(temporary, easel.size, camera.rate, None, container_of(path))
             )
-        wanted, told, written, frame = True, time.monotonic(), 0, first
+        wanted, told, written = True, time.monotonic(), 0
+        frame: Tensor | None = first
         while wanted and frame is not None and not interruption.exit_code:
             painted = easel.paint(frame)
             interruption.worth_saving = True

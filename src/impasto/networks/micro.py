@@ -27,7 +27,7 @@ from impasto.networks.blocks import (
 from impasto.networks.codes import CODE, describe_style
 
 
-class _Brush(nn.Module):
+class Brush(nn.Module):
     """Normalises, then filters each channel by a kernel that the style has chosen."""
 
     def __init__(self, channels: int, kernel: int) -> None:
@@ -39,11 +39,12 @@ class _Brush(nn.Module):
         """Paint on (B, C, H, W) as `wishes`, (B, count), say."""
         batch, channels, height, width = x.shape
         x = normalise(x, ledger)
-        shift, kernels = wishes[:, : self.channels], wishes[:, self.channels :]
+        shift, kernels = wishes[:, :channels], wishes[:, channels:]
         if self.kernel == 1:
             return torch.addcmul(shift[..., None, None], x, 1 + kernels[..., None, None])
-        kernels = kernels.reshape(-1, 1, self.kernel, self.kernel)
-        centre = F.pad(kernels.new_ones(1, 1, 1, 1), (self.kernel // 2,) * 4)
+        kernels = kernels.reshape(batch * channels, 1, self.kernel, self.kernel)
+        centre = torch.zeros_like(kernels)
+        centre[..., self.kernel // 2, self.kernel // 2] = 1
         rows = reflect(x, self.kernel // 2).reshape(1, batch * channels, height + 2, width + 2)
         y = F.conv2d(rows, kernels + centre, shift.reshape(-1), groups=batch * channels)
         return y.view(batch, channels, height, width)
@@ -53,9 +54,9 @@ class _Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first, self.second = (Convolution(channels, channels, 3) for _ in range(2))
-        self.brush, self.finish = _Brush(channels, 3), _Brush(channels, 1)
+        self.brush, self.finish = Brush(channels, 3), Brush(channels, 1)
 
-    def list_brushes(self) -> list[_Brush]:
+    def list_brushes(self) -> list[Brush]:
         """In the order of their wishes."""
         return [self.brush, self.finish]
 
@@ -95,8 +96,8 @@ class MicroNet(nn.Module):
         self.up = nn.ModuleList([Enlargement(eighth, quarter), Enlargement(quarter, half)])
         self.around = nn.ModuleList([Convolution(quarter, quarter, 1), Convolution(half, half, 1)])
         self.refine = nn.ModuleList([Convolution(quarter, quarter, 3), Convolution(half, half, 3)])
-        brushes = [_Brush(half, 1), _Brush(quarter, 1), _Brush(eighth, 1)]
-        brushes += [_Brush(quarter, 1), _Brush(half, 1), _Brush(quarter, 1), _Brush(half, 1)]
+        brushes = [Brush(half, 1), Brush(quarter, 1), Brush(eighth, 1)]
+        brushes += [Brush(quarter, 1), Brush(half, 1), Brush(quarter, 1), Brush(half, 1)]
         self.brushes = nn.ModuleList(brushes)
         self.leave = Enlargement(half, width // 2)
         self.last = Convolution(width // 2, 3, 3)
