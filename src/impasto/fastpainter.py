@@ -7,9 +7,8 @@ A `FastPainter` keeps the network, and what it says of each style, for many pict
 
 import functools
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,24 +16,19 @@ import torch
 from torch import Tensor, nn
 
 from impasto import gallery
-from impasto.api import Job, Painter, Painting, Placement, find_style, flatten, identify
+from impasto.api import Painter, Painting, Placement, find_style, flatten, identify
 from impasto.colormodes import COLOR_MODES
 from impasto.config import PaintConfig
 from impasto.devices import measure_free_memory
-from impasto.errors import ConfigError, ImageError
+from impasto.errors import ConfigError
 from impasto.fastconfig import FastConfig
-from impasto.finishing import check_libraries, parse_finish
+from impasto.fastjob import FastJob, check_job
 from impasto.images import DEFAULT_MAX_PIXELS, Picture, Source
 from impasto.masks import MaskFinder
 from impasto.networks import FastNetwork
-from impasto.painting import paint as run_engine
-from impasto.progress import PaintState, Progress
-from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, plan_painting, resize, trim_border
-from impasto.quick import Room, check_parts, describes, find_room, paint_quickly
-from impasto.recoloring import check_modes
-from impasto.regions import Guidance, ScaledGuidance, pair_masks
+from impasto.pyramid import Size, fit_size, resize, trim_border
+from impasto.quick import Room, describes, find_room
 from impasto.shelf import digest_of, find_network, name_network
-from impasto.showing import Show
 from impasto.trained import Card, load_network
 
 #: Long side in px at which styles are looked at if a network does not say how it was trained.
@@ -43,101 +37,6 @@ _STYLE_SIDE = 384
 _BEFORE = ("photo", "linear", "luminance")
 #: What a network says of styles is kept for this many of them.
 _KEPT = 256
-
-
-@dataclass(frozen=True)
-class FastJob(Job):
-    """One fast painting to be done; see `Job`, whose `config` here is for what comes after.
-
-    Attributes:
-        fast: The settings.
-        hand: Who paints it.
-        names: The styles, as they were named; `styles` has pictures of those that have one.
-        room: Tiles, and the memory that it takes.
-    """
-
-    fast: FastConfig = field(default_factory=FastConfig)
-    hand: "FastPainter | None" = None
-    names: tuple[str, ...] = ()
-    room: Room = field(default_factory=lambda: Room(None, 0))
-
-    def run(self, state: PaintState | None = None) -> Iterator[Progress]:
-        """Paint; one event, or one after each step of refining."""
-        began = time.perf_counter()
-        if state is None:
-            picture = self.paint()
-        if self.fast.refine:
-            yield from self._refine(None if state else picture, state)
-            return
-        show = Show(flatten(self.photo), self.shown, self.config, None)
-        size = (picture.shape[-2], picture.shape[-1])
-        places = self.places(size)
-        finished = functools.cache(lambda: show.finish(picture, places))
-        finished()  # its time is a part of painting
-        yield Progress(
-            scale=0, scales=1, size=size, step=1, steps=1, loss=0.0, terms={},
-            seconds=time.perf_counter() - began, seconds_left=0.0, note="", done=True,
-            picture=finished, state=lambda: PaintState(0, 1, picture),
-        )  # fmt: skip
-
-    def places(self, size: Size) -> ScaledGuidance:
-        """Masks at the size of the painting."""
-        return self.guidance.scale(size, torch.device("cpu"))
-
-    def paint(self) -> Tensor:
-        """What the network makes of the photograph, at full size and before any finish."""
-        assert self.hand is not None
-        full, at_work = self.sizes
-        photograph = flatten(self.photo)
-        content = resize(photograph, at_work)
-        picture = paint_quickly(
-            self.hand.network, content, self.hand.list_wishes(self, photograph),
-            strength=self.fast.strength, guidance=self.guidance, tile=self.room.tile,
-        )  # fmt: skip
-        return resize(picture, full)
-
-    @property
-    def sizes(self) -> tuple[Size, Size]:
-        """(H, W) of the painting, and that at which the network works."""
-        return find_sizes(self.fast, self.photo.size)
-
-    def _refine(self, start: Tensor | None, state: PaintState | None) -> Iterator[Progress]:
-        device = self.painter.device
-        yield from run_engine(
-            flatten(self.photo).to(device),
-            [flatten(style).to(device) for style in self.styles],
-            self.painter.load_encoder(self.config),
-            self.config,
-            start=start,
-            state=state,
-            frugality=self.frugality,
-            guidance=self.guidance,
-        )
-
-    @property
-    def shown(self) -> list[Tensor]:
-        """The style pictures; several --colors want one for each mask."""
-        shown = [flatten(style) for style in self.styles]
-        return shown or [flatten(self.photo)] * len(self.names)
-
-    @property
-    def guidance(self) -> Guidance:
-        """Where which style is painted."""
-        shares = self.fast.style_shares
-        if self.placement is None:
-            return Guidance(pair_masks(len(self.names), (), (), shares))
-        return self.placement.guide(len(self.names), shares)
-
-    def _describe(self) -> dict[str, Any]:
-        assert self.hand is not None
-        described = super()._describe()
-        described["settings"] = self.fast.to_dict()
-        described["network"] = self.hand.identity
-        described["styles"] = [identify(style) for style in self.styles]
-        if self.hand.holds_styles:
-            described["own_styles"] = list(self.names)
-            described["styles"] = []
-        return described
 
 
 class FastPainter:
@@ -228,7 +127,7 @@ class FastPainter:
             hand=self,
             names=names,
         )
-        _check(job)
+        check_job(job)
         room = self._find_room(job.sizes)
         frugality = None
         if config.refine:
@@ -238,8 +137,8 @@ class FastPainter:
     def list_wishes(self, job: FastJob, photograph: Tensor) -> list[Tensor]:
         """What the network is to be told of each style, each (1, K)."""
         if self.holds_styles:
-            held = torch.eye(max(1, len(self.card.styles)), device=self.painter.device)
-            return [held[[self._find_own(name)]] for name in job.names]
+            shares = torch.eye(len(self._held), device=self.painter.device)
+            return [shares[[self._find_own(name)]] for name in job.names]
         modes = job.config.color_modes
         modes = modes * len(job.styles) if len(modes) == 1 else modes
         return [
@@ -258,8 +157,8 @@ class FastPainter:
             return {one.name: self.describe_style(one, FastConfig()).cpu() for one in pictures}
         if styles:
             raise ConfigError(f"{self._called} brings its own styles; leave --style out.")
-        held = self.card.styles or (name_network(self.path),)
-        return dict(zip(held, torch.split(torch.eye(len(held)), 1), strict=True))
+        shares = torch.split(torch.eye(len(self._held)), 1)
+        return dict(zip(self._held, shares, strict=True))
 
     def describe_style(
         self,
@@ -276,7 +175,8 @@ class FastPainter:
             mode: Whose colours, see `impasto.colormodes`.
             photograph: Whose colours it gets, if the mode says so.
         """
-        side = config.style_size or int(self.card.recipe.get("style_size", _STYLE_SIDE))
+        learnt = self.card.recipe.get("style_size")
+        side = config.style_size or (learnt if isinstance(learnt, int) else _STYLE_SIDE)
         key = (identify(style)["sha256"], side, config.trim_style)
         recolored = mode in _BEFORE and photograph is not None
         if not recolored and key in self._codes:
@@ -314,19 +214,22 @@ class FastPainter:
                 f"--refine needs a picture of the style, and {missing[0]} is known to this network"
                 " alone; leave --refine out, or take a network for any style."
             )
-        return names, tuple(self._load_style(name) for name in names)
+        return names, tuple(self._load_style(gallery.picture_path(name)) for name in names)
 
     def _find_own(self, name: str) -> int:
-        held = self.card.styles or (name_network(self.path),)
-        if name not in held:
+        if name not in self._held:
             raise ConfigError(self._list_styles(f"{self._called} has no style {name!r}"))
-        return held.index(name)
+        return self._held.index(name)
 
     def _list_styles(self, problem: str) -> str:
         if not self.holds_styles:
             return f"{problem}; name a picture, or a style from impasto styles."
-        held = ", ".join(self.card.styles or (name_network(self.path),))
-        return f"{problem}; it paints in {held}."
+        return f"{problem}; it paints in {', '.join(self._held)}."
+
+    @property
+    def _held(self) -> tuple[str, ...]:
+        """Names of the styles that the network holds."""
+        return self.card.styles or (self.path.stem,)
 
     @property
     def _called(self) -> str:
@@ -356,14 +259,6 @@ class FastPainter:
     def _find_encoder(self) -> Any:
         """VGG-19 as it was when the network was trained, in float32."""
         return self.painter.load_encoder(PaintConfig(precision="float32"))
-
-
-def find_sizes(config: FastConfig, photograph: Size) -> tuple[Size, Size]:
-    """(H, W) of the painting of a photograph, and that at which the network works."""
-    full = plan_painting(config.for_paint(), photograph)[-1].size
-    if config.network_size is None:
-        return full, full
-    return full, fit_size(full, config.network_size)
 
 
 def fast(
@@ -399,25 +294,3 @@ def fast(
     job = painter.prepare(photo, several, FastConfig(**settings), placement=placement)
     (*_, last) = job.run()
     return job.collect(last)
-
-
-def _check(job: FastJob) -> None:
-    full, at_work = job.sizes
-    if min(*full, *at_work, *job.photo.size) < SMALLEST_SIDE:
-        height, width = job.photo.size
-        raise ImageError(
-            f"{job.photo.name} is {width}x{height} px and would be painted at"
-            f" {at_work[1]}x{at_work[0]}; each side of both must be at least {SMALLEST_SIDE} px."
-        )
-    for style in job.styles:
-        if min(style.size) < SMALLEST_SIDE:
-            raise ImageError(
-                f"The style {style.name} is only {style.size[1]}x{style.size[0]} px; each side"
-                f" must be at least {SMALLEST_SIDE} px."
-            )
-    shares = job.fast.style_shares
-    if shares is not None and len(shares) != len(job.names):
-        raise ConfigError(f"{len(shares)} style shares for {len(job.names)} styles.")
-    check_modes(job.config.color_modes, job.guidance)
-    check_parts(job.guidance)
-    check_libraries(parse_finish(job.fast.finish))

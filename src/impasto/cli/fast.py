@@ -26,7 +26,8 @@ from impasto.errors import ConfigError
 from impasto.fastconfig import FastConfig
 
 if TYPE_CHECKING:
-    from impasto.fastpainter import FastJob, FastPainter
+    from impasto.fastjob import FastJob
+    from impasto.fastpainter import FastPainter
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from impasto.regions import pair_masks
 from impasto.showing import Show
 
 if TYPE_CHECKING:
-    from impasto.fastpainter import FastJob, FastPainter
+    from impasto.fastjob import FastJob
+    from impasto.fastpainter import FastPainter
 
 _TOLD_SECONDS = 2.0
 

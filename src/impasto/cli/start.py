@@ -7,7 +7,7 @@ import torch
 
 from impasto.api import Job
 from impasto.devices import Choice, choose_precision, measure_free_memory
-from impasto.fastpainter import FastJob
+from impasto.fastjob import FastJob
 from impasto.memory import estimate_memory
 from impasto.pyramid import Scale, choose_side, fit_size, plan_painting
 from impasto.version import __version__
