@@ -70,7 +70,8 @@ def test_paints_without_torch(tmp_path, style, photo):
         check=True,
     )  # fmt: skip
     assert done.stdout.strip() == "0 []"
-    assert Image.open(tmp_path / "out.png").size == (77, 96)
+    with Image.open(tmp_path / "out.png") as painted:
+        assert painted.size == (77, 96)
 
 
 def test_mixing_and_strength(tmp_path, style):
