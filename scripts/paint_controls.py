@@ -15,7 +15,7 @@ import skimage.data
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 import impasto
-from impasto import Placement, gallery, images
+from impasto import Placement, gallery, images, shelf
 from impasto.api import find_mask
 from impasto.config import COLORS, Pattern
 from impasto.finishing import parse_finish
@@ -199,6 +199,22 @@ def photoreal() -> Sheet:
     return {"photograph": photo, style: style_picture, **pictures}
 
 
+def fast() -> Sheet:
+    """A photograph through the networks that come with impasto, weaker, larger and refined."""
+    photo, sheet = Image.fromarray(skimage.data.coffee()), {}
+    for name in shelf.list_networks():
+        painter = impasto.FastPainter(name)
+        style = next(iter(painter.card.styles), name if painter.holds_styles else "mosaic")
+        ways: tuple[dict[str, Any], ...] = ({}, {"strength": 0.5}, {"network_size": SIZE // 2})
+        for way in ways:
+            (*_, last) = painter.prepare(
+                photo, [style], impasto.FastConfig(**{"size": SIZE} | way)
+            ).run()
+            words = ", ".join(f"--{option.replace('_', '-')} {way[option]}" for option in way)
+            sheet[f"{name}, {style} {words}"] = images.to_pil(last.picture())
+    return {"photograph": photo, **sheet}
+
+
 SHEETS: dict[str, Callable[[], Sheet]] = {
     "masks": masks,
     "strength": strength,
@@ -210,6 +226,7 @@ SHEETS: dict[str, Callable[[], Sheet]] = {
     "photoreal": photoreal,
     "colors": colors,
     "finish": finish,
+    "fast": fast,
 }
 
 

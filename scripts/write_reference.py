@@ -6,7 +6,10 @@ import sys
 from pathlib import Path
 
 PAGE = Path("docs/reference/command-line.md")
-COMMANDS = ("", "paint", "again", "styles", "mask", "train", "weights", "doctor")
+COMMANDS = (
+    *("", "paint", "fast", "again", "styles", "mask", "train", "webcam", "export", "weights"),
+    "doctor",
+)
 
 
 def render() -> str:

@@ -73,7 +73,10 @@ def interrupt(folder, number, *arguments):
     return process.wait(), events
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("paint", "--help"), ("styles",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [("--help",), ("paint", "--help"), ("fast", "--help"), ("export", "--help"), ("styles",)],
+)
 def test_starts_without_heavy_imports(folder, arguments):
     code = (
         "import sys; from impasto.cli import main; code = main(sys.argv[1:]);"

@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from impasto.config import PaintConfig
     from impasto.errors import ImpastoError
     from impasto.families import Family
+    from impasto.fastconfig import FastConfig
+    from impasto.fastpainter import FastPainter, fast
     from impasto.images import Picture
     from impasto.progress import PaintState, Progress
 
 __all__ = [
     "Family",
+    "FastConfig",
+    "FastPainter",
     "ImpastoError",
     "Job",
     "PaintConfig",
@@ -33,11 +37,14 @@ __all__ = [
     "Placement",
     "Progress",
     "__version__",
+    "fast",
     "paint",
 ]
 
 _HOMES = {
     "Family": "impasto.families",
+    "FastConfig": "impasto.fastconfig",
+    "FastPainter": "impasto.fastpainter",
     "ImpastoError": "impasto.errors",
     "Job": "impasto.api",
     "PaintConfig": "impasto.config",
@@ -47,6 +54,7 @@ _HOMES = {
     "Picture": "impasto.images",
     "Placement": "impasto.api",
     "Progress": "impasto.progress",
+    "fast": "impasto.fastpainter",
     "paint": "impasto.api",
 }
 

@@ -247,7 +247,7 @@ class Job:
         styles = tuple(identify(style) for style in self.styles)
         if palette is None:
             trim, shares = self.config.trim_style, self.config.style_shares
-            seen = [measure_palette(trim_border(_flatten(x), trim)) for x in self.styles]
+            seen = [measure_palette(trim_border(flatten(x), trim)) for x in self.styles]
             palette = blend_palettes(seen, self._weigh_colors(shares or (1.0,) * len(seen)))
         # As later runs will read it, so that the first painting is no exception.
         palette = Palette.from_dict(palette.to_dict())
@@ -276,11 +276,11 @@ class Job:
         """Paint; yields an event after each step. See `impasto.painting.paint`."""
         device = self.painter.device
         yield from run_engine(
-            _flatten(self.photo).to(device),
-            [_flatten(style).to(device) for style in self.styles],
+            flatten(self.photo).to(device),
+            [flatten(style).to(device) for style in self.styles],
             self.painter.load_encoder(self.config),
             self.config,
-            start=None if self.start is None else _flatten(self.start),
+            start=None if self.start is None else flatten(self.start),
             state=state,
             frugality=self.frugality,
             guidance=self.guidance,
@@ -349,8 +349,8 @@ class Job:
         """How photorealistic a result is; None unless that was asked for."""
         if self.config.photoreal == "none":
             return None
-        photograph = resize(_flatten(self.photo), (pixels.shape[-2], pixels.shape[-1]))
-        styles = [trim_border(_flatten(one), self.config.trim_style) for one in self.styles]
+        photograph = resize(flatten(self.photo), (pixels.shape[-2], pixels.shape[-1]))
+        styles = [trim_border(flatten(one), self.config.trim_style) for one in self.styles]
         guidance = self.guidance or Guidance(
             pair_masks(len(styles), (), (), self.config.style_shares)
         )
@@ -403,10 +403,10 @@ class Painter:
     ) -> None:
         self.choice: Choice = choose_device(device)
         self.custom_weights = None if weights_file is None else Path(weights_file)
-        self._offline = offline
+        self.offline = offline
         self._memory = memory
         self._max_pixels = max_pixels
-        self._on_download = on_download
+        self.on_download = on_download
         self._encoders: dict[tuple[object, ...], VGG] = {}
 
     @property
@@ -448,21 +448,21 @@ class Painter:
             MemoryBudgetError: If it would not fit, with advice.
         """
         config = config or PaintConfig()
-        loaded = self._load(photo)
+        loaded = self.load(photo)
         finder = MaskFinder(
-            _flatten(loaded), loaded.name, offline=self._offline, progress=self._on_download
+            flatten(loaded), loaded.name, offline=self.offline, progress=self.on_download
         )
         job = Job(
             loaded,
-            tuple(self._load(find_style(style)) for style in styles),
+            tuple(self.load(find_style(style)) for style in styles),
             config,
-            None if start is None else self._load(start),
+            None if start is None else self.load(start),
             self,
-            placement=None if placement is None else placement.load(self._load, finder),
+            placement=None if placement is None else placement.load(self.load, finder),
         )
         _check_job(job)
         check_layers(self.load_encoder(config), config.resolve())
-        frugality = self._choose_frugality(config, loaded) if check_memory else None
+        frugality = self.choose_frugality(config, loaded) if check_memory else None
         return replace(job, frugality=frugality)
 
     def load_encoder(self, config: PaintConfig) -> VGG:
@@ -476,7 +476,7 @@ class Painter:
         if key not in self._encoders:
             source = self.custom_weights or config.backbone
             state, architecture, preprocessing = weights.read(
-                source, offline=self._offline, progress=self._on_download
+                source, offline=self.offline, progress=self.on_download
             )
             encoder = VGG(
                 architecture,
@@ -489,12 +489,18 @@ class Painter:
             self._encoders[key] = encoder.with_precision(precision).to(self.device)
         return self._encoders[key]
 
-    def _load(self, source: Source | Picture) -> Picture:
+    def load(self, source: Source | Picture) -> Picture:
+        """Load a picture, unless it is one already."""
         if isinstance(source, Picture):
             return source
         return images.load(source, max_pixels=self._max_pixels)
 
-    def _choose_frugality(self, config: PaintConfig, photo: Picture) -> Frugality | None:
+    def choose_frugality(self, config: PaintConfig, photo: Picture) -> Frugality | None:
+        """Choose tiles that fit the memory; None if it needs none.
+
+        Raises:
+            MemoryBudgetError: If it fits in none, with advice.
+        """
         precision = choose_precision(config.precision, self.device)
         free = measure_free_memory(self.device)
         budget = self._memory or free
@@ -578,7 +584,7 @@ def find_mask(
     """
     picture = photo if isinstance(photo, Picture) else images.load(photo)
     asked = parse_mask_name(name) if isinstance(name, str) else name
-    finder = MaskFinder(_flatten(picture), picture.name, offline=offline, progress=on_download)
+    finder = MaskFinder(flatten(picture), picture.name, offline=offline, progress=on_download)
     mask = resize(finder.find(asked), picture.size)
     return Picture(mask.expand(-1, 3, -1, -1), name=str(asked))
 
@@ -627,10 +633,10 @@ def _read_mask(picture: Source | Picture) -> Tensor:
 
 def _read_labels(picture: Source | Picture) -> Tensor:
     assert isinstance(picture, Picture)
-    return _flatten(picture)
+    return flatten(picture)
 
 
-def _flatten(picture: Picture) -> Tensor:
+def flatten(picture: Picture) -> Tensor:
     """Lay a transparent picture on white, as it would look on paper."""
     if picture.alpha is None:
         return picture.pixels

@@ -111,6 +111,13 @@ LOSS_DEFAULTS: dict[str, _LossDefaults] = {
 }
 
 
+def check_size(size: object) -> object:
+    """Answer what is neither a number nor a name with all that a size could be."""
+    if isinstance(size, str) and size != "photo" and not re.fullmatch(r"\s*-?\d+\s*", size):
+        parse_length(size)
+    return size
+
+
 class PaintConfig(BaseModel):
     """Everything that decides what a painting looks like, beside the pictures themselves.
 
@@ -295,15 +302,9 @@ class PaintConfig(BaseModel):
         try:
             super().__init__(**settings)
         except ValidationError as error:
-            raise ConfigError(_describe(error)) from None
+            raise ConfigError(describe_invalid(error, "paint")) from None
 
-    @field_validator("size", mode="before")
-    @classmethod
-    def _check_size(cls, size: object) -> object:
-        """Answer what is neither a number nor a name with all that it could be."""
-        if isinstance(size, str) and size != "photo" and not re.fullmatch(r"\s*-?\d+\s*", size):
-            parse_length(size)
-        return size
+    _check_size = field_validator("size", mode="before")(check_size)
 
     @field_validator("stroke_size", mode="before")
     @classmethod
@@ -511,13 +512,14 @@ def _check_print(config: PaintConfig) -> None:
         )
 
 
-def _describe(error: ValidationError) -> str:
+def describe_invalid(error: ValidationError, command: str) -> str:
+    """One line on what is wrong with the settings of a command."""
     first = error.errors()[0]
     if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
         return str(cause)
     name = str(first["loc"][0]).replace("_", "-")
     if first["type"] == "extra_forbidden":
-        return f"There is no setting {name!r}; see impasto paint --help."
+        return f"There is no setting {name!r}; see impasto {command} --help."
     reason = str(first["msg"])
     return f"--{name}: {reason[0].lower()}{reason[1:]}, not {first['input']!r}."
 

@@ -133,6 +133,13 @@ def plan_tiles(
     """
     stride = max((encoder.stride(layer) for layer in layers), default=1)
     reach = max((encoder.reach(layer) for layer in layers), default=1)
+    return cut_evenly(size, side, stride, reach, seamless)
+
+
+def cut_evenly(
+    size: Size, side: int, stride: int, reach: int, seamless: Seamless = "none"
+) -> tuple[Tile, ...]:
+    """The same for any network that has one position per `stride` px and sees `reach` px far."""
     border = -(-reach // stride) * stride
     rows, columns = (list(_split(length, side, stride, border)) for length in size)
     if not wraps(seamless):

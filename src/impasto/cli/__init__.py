@@ -66,6 +66,22 @@ _COMMANDS = {
     "PHOTO is a picture, a folder of pictures, or - for standard input. A STYLE is a picture, a"
     " name from `impasto styles`, or -. Ctrl-C saves what has been painted so far; the same"
     " command with --resume goes on.",
+    "fast": "Paint with a trained network, in one pass: a moment in place of a minute.\n\n"
+    "For example\n"
+    "  impasto fast photo.jpg painting.jpg -o out.png --network micro\n"
+    "  impasto fast holiday/ mosaic -o painted/           every picture of a folder\n"
+    "  impasto fast clip.mp4 mosaic -o painted.mp4        every frame of a film\n\n"
+    "PHOTO is a picture, a folder of pictures, a film, or - for standard input. A STYLE is a"
+    " picture, a name from `impasto styles`, -, or for networks that hold styles one of theirs."
+    " --refine N lets the optimiser go on from there.",
+    "webcam": "Paint what a camera sees, in a window or as a film.\n\n"
+    "For example\n"
+    "  impasto webcam mosaic --network-size 384\n"
+    "  impasto webcam mosaic -o me.mp4                    Ctrl-C ends",
+    "export": "Write a fast network as ONNX, which runs without PyTorch.\n\n"
+    "For example\n"
+    "  impasto export micro --style mosaic --style painting.jpg -o net.onnx\n"
+    "  python -m impasto.onnxpaint net.onnx photo.jpg mosaic -o out.png",
     "again": "Repeat a painting from the settings that lie inside its file.\n\n"
     "For example\n"
     "  impasto again out.png\n"
@@ -99,6 +115,9 @@ _COMMANDS = {
 }
 _USAGES = {
     "paint": "Usage: impasto paint [OPTIONS] PHOTO STYLE...",
+    "fast": "Usage: impasto fast [OPTIONS] PHOTO STYLE...",
+    "webcam": "Usage: impasto webcam [OPTIONS] STYLE...",
+    "export": "Usage: impasto export [OPTIONS] NETWORK",
     "again": "Usage: impasto again [OPTIONS] PAINTING",
     "styles": "Usage: impasto styles [OPTIONS] [NAME]",
     "mask": "Usage: impasto mask [OPTIONS] PHOTO NAME",

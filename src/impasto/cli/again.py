@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from impasto.cli.fast import FastCommission, commission_fast
 from impasto.cli.options import (
     NO_OUTPUT,
     NO_RUNNING,
     NO_SETTINGS,
     InitFile,
+    NetworkFile,
     Output,
     OutputOptions,
     PlacementOptions,
@@ -27,7 +29,8 @@ from impasto.cli.options import (
 from impasto.cli.paint import Commission, carry_out
 from impasto.cli.report import write_line
 from impasto.config import PaintConfig
-from impasto.errors import ConfigError, ImageError
+from impasto.errors import ConfigError, ImageError, WeightsError
+from impasto.fastconfig import FastConfig
 from impasto.masknames import parse_mask_name, parse_protection
 from impasto.version import __version__
 
@@ -59,11 +62,12 @@ def command(
     dry_run: DryRun = False,
     settings: Settings = NO_SETTINGS,
     init_file: InitFile = None,
+    network: NetworkFile = None,
     output: Output = NO_OUTPUT,
     running: Running = NO_RUNNING,
 ) -> int:
     """Repeat a painting."""
-    refuse_options((painting,), "--photo", "--style", "--dry-run", "--init-file")
+    refuse_options((painting,), "--photo", "--style", "--dry-run", "--init-file", "--network")
     record = Record.read(Path(painting))
     search = _Search(Path(painting), running.max_pixels, strict=not dry_run)
     sources = search.find_all(record, photo, style or (), init_file)
@@ -72,12 +76,23 @@ def command(
             f"It was painted by impasto {record.version}, this is {__version__}; the result may"
             " differ."
         )
-    config = settings_from(settings, init_file, **record.settings)
     places = search.find_places(record)
-    commission = Commission(
-        sources[0], tuple(sources[1:-1]), config, sources[-1], places, tuple(search.notes),
-        palette=record.palette,
-    )  # fmt: skip
+    commission: Commission
+    if record.network is not None:
+        if init_file is not None:
+            raise ConfigError("A fast painting starts from its photograph; leave --init-file out.")
+        words = record.own_styles or tuple(sources[1:-1])
+        found = network or search.find_network(record.network)
+        fast = FastConfig(**(record.settings | settings.given()))
+        commission = commission_fast(sources[0], words, fast, found, places, tuple(search.notes))
+    else:
+        if network is not None:
+            raise ConfigError("It was not painted by a fast network; leave --network out.")
+        config = settings_from(settings, init_file, **record.settings)
+        commission = Commission(
+            sources[0], tuple(sources[1:-1]), config, sources[-1], places, tuple(search.notes),
+            palette=record.palette,
+        )  # fmt: skip
     if dry_run:
         _print_command(commission, running.weights or record.weights)
         return 0
@@ -105,6 +120,8 @@ class Record:
         version: Of the impasto that painted it.
         placement: Names and digests of masks and labels, by what they are for.
         palette: Of the family that it was drawn toward, as it lies in the file.
+        network: Name and digest of the fast network that painted it, if one did.
+        own_styles: Styles that are the network's own, and have no picture.
     """
 
     settings: dict[str, Any]
@@ -115,6 +132,8 @@ class Record:
     version: str
     placement: dict[str, list[dict[str, str]]] = field(default_factory=dict)
     palette: "Palette | None" = None
+    network: dict[str, str] | None = None
+    own_styles: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> "Record":
@@ -143,10 +162,13 @@ class Record:
                     for kind, pictures in dict(found.get("placement", {})).items()
                 },
                 palette=Palette.from_dict(found["palette"]) if "palette" in found else None,
+                network=_identity(found["network"]) if "network" in found else None,
+                own_styles=tuple(map(str, found.get("own_styles", ()))),
             )
         except (ValueError, TypeError, KeyError) as error:
             raise ImageError(f"{path} holds a damaged record of how it was painted.") from error
-        PaintConfig(**record.settings)
+        kind = PaintConfig if record.network is None else FastConfig
+        kind(**record.settings)
         return record
 
 
@@ -205,6 +227,21 @@ class _Search:
             if record.start is None
             else self._find("starting picture", "--init-file", record.start, start),
         ]
+
+    def find_network(self, identity: dict[str, str]) -> str:
+        """The very network that painted it: one of impasto's, or beside the painting or here."""
+        from impasto.shelf import digest_of, list_networks
+
+        name = identity["name"]
+        beside = (folder / name for folder in (self._painting.parent, Path()))
+        for path in (*(p for p in [list_networks().get(name)] if p), *beside):
+            if path.is_file() and digest_of(path) == identity["sha256"]:
+                return str(path)
+        message = f"Cannot find the network {name!r} that painted it; give it with --network FILE."
+        if self._strict:
+            raise WeightsError(message)
+        self.notes.append(message)
+        return name
 
     def find_places(self, record: Record) -> PlacementOptions:
         """Masks and labels: none can be given anew, for they decide what is painted where."""
@@ -295,11 +332,14 @@ def _is_deep(output: OutputOptions) -> bool:
 def _print_command(commission: Commission, weights: str | None) -> None:
     from impasto import gallery
 
-    words = ["impasto", "paint"]
+    words = ["impasto", "fast" if isinstance(commission, FastCommission) else "paint"]
     shipped = {str(gallery.picture_path(name)): name for name in gallery.STYLES}
     styles = [shipped.get(style, style) for style in commission.styles]
     words += [shlex.quote(source) for source in (commission.photo, *styles)]
-    words += spell_options(commission.config.to_dict())
+    settings = commission.fast if isinstance(commission, FastCommission) else commission.config
+    words += spell_options(settings.to_dict())
+    if isinstance(commission, FastCommission):
+        words += ["--network", shlex.quote(str(commission.network))]
     words += [shlex.quote(word) for word in commission.places.spell()]
     for option, value in (("--init-file", commission.start), ("--weights", weights)):
         words += [option, shlex.quote(value)] if value else []

@@ -13,7 +13,7 @@ from impasto.cli.easel import Easel
 from impasto.cli.family import Album
 from impasto.cli.interruption import Interrupted, Interruption
 from impasto.cli.options import OutputOptions, RunningOptions
-from impasto.cli.paint import Commission, open_painter
+from impasto.cli.paint import Commission
 from impasto.cli.report import Report
 from impasto.cli.targets import Target, check_free, suffix_of, target_for
 from impasto.errors import (
@@ -112,8 +112,8 @@ class _Batch:
         self._output = output
         self._report = report
         self._interruption = interruption
-        self._painter = open_painter(running, report)
-        self._styles = [_load(style, running) for style in commission.styles]
+        self._painter = commission.hire(running, report)
+        self._styles = commission.load_styles(running)
         start = commission.start
         self._start = None if start is None else _load(start, running)
         self._placement = commission.place()

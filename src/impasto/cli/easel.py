@@ -10,7 +10,7 @@ from impasto.api import Job, Painting
 from impasto.checkpoints import save_checkpoint
 from impasto.cli.interruption import Interrupted, Interruption
 from impasto.cli.report import Report
-from impasto.cli.start import Start
+from impasto.cli.start import introduce
 from impasto.cli.targets import Target, mark_interrupted
 from impasto.config import Pattern
 from impasto.errors import OutputError
@@ -54,7 +54,7 @@ class Easel:
         self._report = report
         self._interruption = interruption
         self._keep_unfinished = keep_unfinished
-        self._start = Start.of(job, target.name)
+        self._start = introduce(job, target.name)
         self._fingerprint: str | None = None
         self._previewed = self._checkpointed = time.monotonic()
         self._interval = _CHECKPOINT_SECONDS

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from impasto.config import PaintConfig
 from impasto.errors import ConfigError
+from impasto.fastconfig import FastConfig
 from impasto.masknames import is_mask_name
 
 _T = TypeVar("_T")
@@ -155,6 +156,15 @@ def list_given(options: object) -> dict[str, Any]:
         if value is not None:
             result[field.name] = value
     return result
+
+
+@with_fields_of(FastConfig, _GROUP_STARTS)
+class FastOptions:
+    """Settings of `FastConfig`, as text; None stands for those that were not given."""
+
+    def given(self) -> dict[str, Any]:
+        """Arguments for `FastConfig`."""
+        return list_given(self)
 
 
 def spell_options(settings: dict[str, Any]) -> list[str]:
@@ -396,15 +406,25 @@ class RunningOptions:
 
 
 Settings = Annotated[PaintOptions, _FLAT]
+FastSettings = Annotated[FastOptions, _FLAT]
 Places = Annotated[PlacementOptions, _FLAT]
 Kin = Annotated[FamilyOptions, _FLAT]
 Output = Annotated[OutputOptions, _FLAT]
 Running = Annotated[RunningOptions, _FLAT]
+NetworkFile = Annotated[
+    str | None,
+    _in(
+        _PAINTER,
+        "The trained network that paints: the name of one that comes with impasto, or a file.",
+        metavar="NAME|FILE",
+    ),
+]
 InitFile = Annotated[
     str | None,
     _in(_OPTIMISATION, "Picture to start from; implies --init file.", metavar="FILE"),
 ]
 NO_SETTINGS = PaintOptions()
+NO_FAST_SETTINGS = FastOptions()
 NO_PLACES = PlacementOptions()
 NO_FAMILY = FamilyOptions()
 NO_OUTPUT = OutputOptions()
@@ -433,7 +453,7 @@ def refuse_options(words: Iterable[str], *more: str) -> None:
 
 def _list_options() -> list[str]:
     kinds: tuple[Any, ...] = (
-        PaintOptions, PlacementOptions, FamilyOptions, OutputOptions, RunningOptions
+        PaintOptions, FastOptions, PlacementOptions, FamilyOptions, OutputOptions, RunningOptions
     )  # fmt: skip
     fields = [field for kind in kinds for field in dataclasses.fields(kind)]
     return [f"--{field.name.replace('_', '-')}" for field in fields]

@@ -73,7 +73,35 @@ class Commission:
         given = self.places.given()
         return Placement(**given) if given else None
 
-    def check(self) -> None:
+    def hire(self, running: RunningOptions, report: Report) -> "Painter":
+        """Who paints it."""
+        return open_painter(running, report)
+
+    def load_styles(self, running: RunningOptions) -> "list[Any]":
+        """The styles, loaded once for many photographs."""
+        from impasto import images
+        from impasto.api import find_style
+
+        return [
+            images.load(find_style(style), max_pixels=running.max_pixels)  # type: ignore[arg-type]
+            for style in self.styles
+        ]
+
+    def check(self, output: OutputOptions, *, folder: bool) -> None:
+        """See before the work that inputs, names of masks and outputs make sense."""
+        if self.inputs.count("-") > 1:
+            raise ConfigError("Only one picture can come from standard input.")
+        if self.start is None and "file" in parse_blend(self.config.init):
+            raise ConfigError("The start 'file' needs a picture; give one with --init-file.")
+        self.check_masks()
+        if output.sheet is None:
+            return
+        if self.config.seamless == "none":
+            raise ConfigError("--sheet shows how a pattern repeats; paint one, with --seamless.")
+        if folder:
+            raise ConfigError("--sheet is for a single painting, not for a folder.")
+
+    def check_masks(self) -> None:
         """See before the work that names of masks are known."""
         parse_protection(self.places.protect)
         for word in self.places.masks:
@@ -116,9 +144,8 @@ def command(
 
 def carry_out(commission: Commission, output: OutputOptions, running: RunningOptions) -> int:
     """Paint what was commissioned, and tell about it; returns the exit code."""
-    _check_inputs(commission)
     folder = commission.photo != "-" and Path(commission.photo).is_dir()
-    _check_sheet(commission, output, folder=folder)
+    commission.check(output, folder=folder)
     report = open_report(
         json_lines=running.json, quiet=running.quiet, stdout_taken=output.output == "-"
     )
@@ -149,7 +176,7 @@ def _paint_one(
     target = choose_target(output, commission.photo, commission.styles)
     check_free(target, output, commission.inputs)
     album = Album(commission.family, report)
-    job = open_painter(running, report).prepare(
+    job = commission.hire(running, report).prepare(
         commission.photo,
         commission.styles,
         commission.config,
@@ -178,16 +205,12 @@ def open_painter(running: RunningOptions, report: Report) -> "Painter":
     Raises:
         ConfigError: If the device or the number of threads cannot be had.
     """
-    import torch
+    count_threads(running)
 
     from impasto.api import Painter
     from impasto.devices import keep_freed_memory
     from impasto.memory import parse_bytes
 
-    if running.threads is not None:
-        if running.threads < 1:
-            raise ConfigError(f"--threads must be at least 1, not {running.threads}.")
-        torch.set_num_threads(running.threads)
     keep_freed_memory()
     return Painter(
         device=running.device,
@@ -200,6 +223,20 @@ def open_painter(running: RunningOptions, report: Report) -> "Painter":
     )
 
 
+def count_threads(running: RunningOptions) -> None:
+    """Let PyTorch take as many threads as it may.
+
+    Raises:
+        ConfigError: If there would be none.
+    """
+    import torch
+
+    if running.threads is not None:
+        if running.threads < 1:
+            raise ConfigError(f"--threads must be at least 1, not {running.threads}.")
+        torch.set_num_threads(running.threads)
+
+
 def _read_family(
     family: FamilyOptions, settings: PaintOptions
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -209,20 +246,3 @@ def _read_family(
     from impasto.cli.family import read_settings
 
     return read_settings(family, settings)
-
-
-def _check_inputs(commission: Commission) -> None:
-    commission.check()
-    if commission.inputs.count("-") > 1:
-        raise ConfigError("Only one picture can come from standard input.")
-    if commission.start is None and "file" in parse_blend(commission.config.init):
-        raise ConfigError("The start 'file' needs a picture; give one with --init-file.")
-
-
-def _check_sheet(commission: Commission, output: OutputOptions, *, folder: bool) -> None:
-    if output.sheet is None:
-        return
-    if commission.config.seamless == "none":
-        raise ConfigError("--sheet shows how a pattern repeats; paint one, with --seamless.")
-    if folder:
-        raise ConfigError("--sheet is for a single painting, not for a folder.")

@@ -1,17 +1,23 @@
 """What is known as a painting begins, for people and for programs."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import torch
 
 from impasto.api import Job
 from impasto.devices import Choice, choose_precision, measure_free_memory
+from impasto.fastjob import FastJob
 from impasto.memory import estimate_memory
 from impasto.pyramid import Scale, choose_side, fit_size, plan_painting
 from impasto.version import __version__
 
 _DEVICES = {"cpu": "the CPU", "cuda": "the GPU", "mps": "the GPU"}
+
+
+def introduce(job: Job, output: str) -> "Start":
+    """Gather the facts of a job."""
+    return FastStart.of_fast(job, output) if isinstance(job, FastJob) else Start.of(job, output)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Start:
     free: int | None
 
     @classmethod
-    def of(cls, job: Job, output: str) -> "Start":
+    def of(cls, job: Job, output: str) -> Self:
         """Gather the facts of a job."""
         device = job.painter.device
         precision = choose_precision(job.config.precision, device)
@@ -111,4 +117,51 @@ class Start:
             "memory_bytes": self.memory,
             "free_bytes": self.free,
             "notes": self.notes,
+        }
+
+
+@dataclass(frozen=True)
+class FastStart(Start):
+    """The facts of a beginning fast painting."""
+
+    @classmethod
+    def of_fast(cls, job: FastJob, output: str) -> Self:
+        """Gather the facts of a job."""
+        start = cls.of(job, output)
+        if job.fast.refine:
+            return start
+        return replace(
+            start,
+            precision=torch.float32,
+            plan=[Scale(job.sizes[0], 1)],
+            memory=job.room.needed,
+        )
+
+    def describe(self) -> list[str]:
+        """A few lines for people."""
+        job = self.job
+        assert isinstance(job, FastJob)
+        assert job.hand is not None
+        device = _DEVICES.get(self.choice.device.type, self.choice.device.type)
+        (height, width), at_work = job.sizes
+        small = f", worked on at {at_work[1]}x{at_work[0]}" if at_work != job.sizes[0] else ""
+        tiles = f" in tiles of {job.room.tile} px" if job.room.tile else ""
+        refined = f", then {job.fast.refine} steps of the optimiser" if job.fast.refine else ""
+        return [
+            f"Painting with the network {job.hand.identity['name']} on {device}"
+            f" ({self.choice.reason}).",
+            f"{job.photo.name} in the manner of {', '.join(job.names)}: {width}x{height} px{small};"
+            f" about {self.memory / 2**30:.1f} GiB of memory{tiles}{refined}.",
+            *(f"Note: {note}" for note in self.notes),
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, for programs."""
+        job = self.job
+        assert isinstance(job, FastJob)
+        assert job.hand is not None
+        return super().to_dict() | {
+            "network": job.hand.identity["name"],
+            "styles": list(job.names),
+            "settings": job.fast.to_dict(),
         }

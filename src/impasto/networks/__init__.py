@@ -22,6 +22,10 @@ class FastNetwork(Protocol):
 
     stride: int
 
+    @property
+    def reach(self) -> int:
+        """How far around a pixel it looks, in px, once it is known what to normalise by."""
+
     def __call__(self, image: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
         """Paint (B, 3, H, W) in [0, 1] as rows of numbers (B or 1, K) say."""
 

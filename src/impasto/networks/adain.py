@@ -57,6 +57,12 @@ class AdaIN(nn.Module):
         # In a tuple, so that its weights are not counted as this network's.
         self._encoder = (encoder,)
 
+    @property
+    def reach(self) -> int:
+        """How far around a pixel it looks, in px, once it is known what to normalise by."""
+        # The decoder's convolutions at an eighth, a quarter, a half and full size.
+        return self._encoder[0].reach(LAYER) + 8 + 16 + 4 + 2 + self.stride
+
     def describe(self, style: Tensor) -> Tensor:
         """What is kept of a style picture (B, 3, H, W) in [0, 1]: mean and deviation, (B, 1024)."""
         return torch.cat(measure_instance(self.encode(style)), dim=1).flatten(1)

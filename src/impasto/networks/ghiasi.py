@@ -38,6 +38,11 @@ class StylePredictionNet(nn.Module):
             if name.endswith(("scale", "shift")):
                 nn.init.normal_(parameter[1:], std=0.01)
 
+    @property
+    def reach(self) -> int:
+        """How far around a pixel it looks, in px, once it is known what to normalise by."""
+        return self.body.reach
+
     def describe(self, style: Tensor) -> Tensor:
         """A style's code, (B, 1920), for pictures (B, 3, H, W) in [0, 1]."""
         return describe_style(self._encoder[0], style)

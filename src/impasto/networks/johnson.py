@@ -74,6 +74,12 @@ class TransformerNet(nn.Module):
         self.norms = nn.ModuleList(StyleNormalisation(styles, count) for count in channels)
         self.last = Convolution(width, 3, 9)
 
+    @property
+    def reach(self) -> int:
+        """How far around a pixel it looks, in px, once it is known what to normalise by."""
+        # Convolutions at full size, at a half, and two for each block at a quarter.
+        return 14 + 8 * len(self.blocks) + self.stride
+
     def forward(
         self,
         image: Tensor,

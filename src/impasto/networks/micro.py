@@ -27,7 +27,7 @@ from impasto.networks.blocks import (
 from impasto.networks.codes import CODE, describe_style
 
 
-class _Brush(nn.Module):
+class Brush(nn.Module):
     """Normalises, then filters each channel by a kernel that the style has chosen."""
 
     def __init__(self, channels: int, kernel: int) -> None:
@@ -54,9 +54,9 @@ class _Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first, self.second = (Convolution(channels, channels, 3) for _ in range(2))
-        self.brush, self.finish = _Brush(channels, 3), _Brush(channels, 1)
+        self.brush, self.finish = Brush(channels, 3), Brush(channels, 1)
 
-    def list_brushes(self) -> list[_Brush]:
+    def list_brushes(self) -> list[Brush]:
         """In the order of their wishes."""
         return [self.brush, self.finish]
 
@@ -96,8 +96,8 @@ class MicroNet(nn.Module):
         self.up = nn.ModuleList([Enlargement(eighth, quarter), Enlargement(quarter, half)])
         self.around = nn.ModuleList([Convolution(quarter, quarter, 1), Convolution(half, half, 1)])
         self.refine = nn.ModuleList([Convolution(quarter, quarter, 3), Convolution(half, half, 3)])
-        brushes = [_Brush(half, 1), _Brush(quarter, 1), _Brush(eighth, 1)]
-        brushes += [_Brush(quarter, 1), _Brush(half, 1), _Brush(quarter, 1), _Brush(half, 1)]
+        brushes = [Brush(half, 1), Brush(quarter, 1), Brush(eighth, 1)]
+        brushes += [Brush(quarter, 1), Brush(half, 1), Brush(quarter, 1), Brush(half, 1)]
         self.brushes = nn.ModuleList(brushes)
         self.leave = Enlargement(half, width // 2)
         self.last = Convolution(width // 2, 3, 3)
@@ -111,6 +111,12 @@ class MicroNet(nn.Module):
         # At first every style asks for the plain normalised activations.
         nn.init.normal_(asking.weight, std=0.01)
         nn.init.zeros_(asking.bias)
+
+    @property
+    def reach(self) -> int:
+        """How far around a pixel it looks, in px, once it is known what to normalise by."""
+        # Three convolutions for each block at an eighth; the others lie nearer to full size.
+        return 22 + 24 * len(self.blocks) + self.stride
 
     def describe(self, style: Tensor) -> Tensor:
         """A style's code, (B, 1920); see `describe_style`."""

@@ -27,7 +27,7 @@ class CoMatch(nn.Module):
 
     def forward(self, x: Tensor, gram: Tensor) -> Tensor:
         """Turn (B, C, H, W) by Gram matrices (B or 1, C, C)."""
-        mixing = (self.weight @ gram).mT  # (B, C, C)
+        mixing = (self.weight @ gram).transpose(1, 2)  # (B, C, C)
         batch, channels, height, width = x.shape
         turned = mixing.expand(batch, -1, -1) @ x.flatten(2)  # (B, C, H * W)
         return turned.view(batch, channels, height, width)
@@ -108,6 +108,12 @@ class MSGNet(nn.Module):
             [_Bottleneck(deep, width // 4, -2), _Bottleneck(width, width // 8, -2)]
         )
         self.leave = _Unit(width // 2, Convolution(width // 2, 3, 7))
+
+    @property
+    def reach(self) -> int:
+        """How far around a pixel it looks, in px, once it is known what to normalise by."""
+        # Convolutions at full size, at a half, and one for each block at a quarter.
+        return 12 + 4 * len(self.blocks) + self.stride
 
     def describe(self, style: Tensor) -> Tensor:
         """Gram matrix of a style (B, 3, H, W) in [0, 1], flat: (B, C * C)."""
