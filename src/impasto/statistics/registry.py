@@ -66,6 +66,7 @@ class Statistic:
         join: Puts together what was kept of two pieces.
         halo: Positions around a piece that it looks at.
         least_stride: Of the layers that it looks at, in px.
+        memory: Bytes that it takes for each pixel that is looked at, and beside that.
     """
 
     balance: float
@@ -78,6 +79,7 @@ class Statistic:
     join: Callable[[Sums, Sums], Sums] = _add
     halo: int = 0
     least_stride: int = 1
+    memory: tuple[int, int] = (0, 0)
 
     def keep_piece(self, view: View, basis: Sums, share: float) -> Sums:
         """What is kept of a style's piece; see `keep`."""
@@ -94,19 +96,41 @@ STATISTICS: dict[str, Statistic] = {
     "wasserstein": Statistic(1.0, of_moments=wasserstein_distance),
     "mmd-linear": Statistic(1.0, of_moments=linear_mmd),
     "mmd-poly": Statistic(1.0, of_moments=polynomial_mmd),
-    "mmd-gaussian": Statistic(1.0, of_sums=gaussian_mmd, prepare=draw_waves, collect=collect_waves),
+    "mmd-gaussian": Statistic(
+        1.0, of_sums=gaussian_mmd, prepare=draw_waves, collect=collect_waves, memory=(500, 0)
+    ),
     "histogram": Statistic(
-        1.0, match=histogram_distance, prepare=measure_channels, collect=count_values
+        1.0,
+        match=histogram_distance,
+        prepare=measure_channels,
+        collect=count_values,
+        memory=(600, 0),
     ),
     "sliced": Statistic(
-        1.0, match=histogram_distance, prepare=draw_directions, collect=count_values
+        1.0,
+        match=histogram_distance,
+        prepare=draw_directions,
+        collect=count_values,
+        memory=(600, 0),
     ),
     "shifted-gram": Statistic(
-        1.0, of_sums=shifted_distance, collect=collect_shifted, halo=max(SHIFTS)
+        1.0,
+        of_sums=shifted_distance,
+        collect=collect_shifted,
+        halo=max(SHIFTS),
+        memory=(2000, 0),
     ),
-    "cross-gram": Statistic(1.0, of_sums=crossed_distance, collect=collect_crossed),
+    "cross-gram": Statistic(
+        1.0, of_sums=crossed_distance, collect=collect_crossed, memory=(800, 0)
+    ),
     # Finer layers have no shapes worth a patch, and too many positions.
     "patches": Statistic(
-        1.0, match=patch_distance, keep=keep_patches, join=_add_patches, halo=1, least_stride=4
+        1.0,
+        match=patch_distance,
+        keep=keep_patches,
+        join=_add_patches,
+        halo=1,
+        least_stride=4,
+        memory=(800, 400 * 2**20),
     ),
 }
