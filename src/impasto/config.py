@@ -505,7 +505,8 @@ def _check_photoreal(config: PaintConfig) -> None:
 
 
 def _check_measures(config: PaintConfig) -> None:
-    if config.loss != "impasto" and set(config.statistics) != {"gram"}:
+    statistics = set(config.statistics)  # raises what is wrong with them
+    if config.loss != "impasto" and statistics != {"gram"}:
         raise ConfigError(
             f"--loss {config.loss} is a scaling of Gram matrices; leave --statistic out, or --loss."
         )

@@ -1,7 +1,7 @@
 """What the styles of each region look like: the targets that a painting is drawn toward."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -154,7 +154,7 @@ def _look_again(
     config: PaintConfig,
     styles: Sequence[Tensor],
     size: Size,
-    layers: Sequence[str] | dict[str, object],
+    layers: Collection[str],
     regions: Sequence[Region],
     tile: int | None,
 ) -> Iterator[_Glance]:

@@ -90,38 +90,38 @@ class Statistic:
 
 STATISTICS: dict[str, Statistic] = {
     "moments": Statistic(1.0, of_moments=moments_distance),
-    "gram": Statistic(1.0, of_moments=gram_distance),
-    "mean-std": Statistic(1.0, of_moments=mean_std_distance),
+    "gram": Statistic(8.0, of_moments=gram_distance),
+    "mean-std": Statistic(22.0, of_moments=mean_std_distance),
     "covariance": Statistic(1.0, of_moments=covariance_distance),
-    "wasserstein": Statistic(1.0, of_moments=wasserstein_distance),
-    "mmd-linear": Statistic(1.0, of_moments=linear_mmd),
-    "mmd-poly": Statistic(1.0, of_moments=polynomial_mmd),
+    "wasserstein": Statistic(5.0, of_moments=wasserstein_distance),
+    "mmd-linear": Statistic(47.0, of_moments=linear_mmd),
+    "mmd-poly": Statistic(15.0, of_moments=polynomial_mmd),
     "mmd-gaussian": Statistic(
-        1.0, of_sums=gaussian_mmd, prepare=draw_waves, collect=collect_waves, memory=(500, 0)
+        43.0, of_sums=gaussian_mmd, prepare=draw_waves, collect=collect_waves, memory=(500, 0)
     ),
     "histogram": Statistic(
-        1.0,
+        14.0,
         match=histogram_distance,
         prepare=measure_channels,
         collect=count_values,
         memory=(600, 0),
     ),
     "sliced": Statistic(
-        1.0,
+        24.0,
         match=histogram_distance,
         prepare=draw_directions,
         collect=count_values,
         memory=(600, 0),
     ),
     "shifted-gram": Statistic(
-        1.0,
+        7.2,
         of_sums=shifted_distance,
         collect=collect_shifted,
         halo=max(SHIFTS),
         memory=(2000, 0),
     ),
     "cross-gram": Statistic(
-        1.0, of_sums=crossed_distance, collect=collect_crossed, memory=(800, 0)
+        14.5, of_sums=crossed_distance, collect=collect_crossed, memory=(800, 0)
     ),
     # Finer layers have no shapes worth a patch, and too many positions.
     "patches": Statistic(

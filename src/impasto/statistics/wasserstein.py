@@ -38,7 +38,8 @@ def bures_distance(actual: Tensor, target: Tensor) -> Tensor:
 def matrix_root(matrix: Tensor) -> Tensor:
     """Square root of symmetric matrices that have no negative eigenvalues but by rounding."""
     values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp(min=0).sqrt().unsqueeze(-2)) @ vectors.mT
+    root: Tensor = (vectors * values.clamp(min=0).sqrt().unsqueeze(-2)) @ vectors.mT
+    return root
 
 
 class _Bures(torch.autograd.Function):
@@ -57,7 +58,8 @@ class _Bures(torch.autograd.Function):
         transport = (turned / values.sqrt().unsqueeze(1)) @ turned.mT
         ctx.save_for_backward((one - transport).to(actual))
         trace = (s + t + damping).diagonal(dim1=1, dim2=2).sum(1)
-        return (trace - 2 * cross).to(actual)
+        distance: Tensor = (trace - 2 * cross).to(actual)
+        return distance
 
     @staticmethod
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor, None]:

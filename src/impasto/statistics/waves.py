@@ -48,7 +48,8 @@ class _Waves(torch.autograd.Function):
         ctx.save_for_backward(features, measure, waves)
         total: Tensor | None = None
         for band in split_bands(features, 2 * len(waves) / features.shape[1]):
-            rows, weights = list_rows(features[:, :, band]), list_rows(measure[:, :, band])
+            rows = list_rows(features[:, :, band])
+            weights = list_rows(measure[:, :, band]).to(rows)
             angles = rows @ waves.to(rows).mT
             part = torch.cat([(weights.mT @ angles.cos())[0], (weights.mT @ angles.sin())[0]])
             total = part if total is None else total + part
@@ -61,7 +62,8 @@ class _Waves(torch.autograd.Function):
         gradient = torch.empty_like(features)
         by_cosine, by_sine = slope.chunk(2)
         for band in split_bands(features, 2 * len(waves) / features.shape[1]):
-            rows, weights = list_rows(features[:, :, band]), list_rows(measure[:, :, band])
+            rows = list_rows(features[:, :, band])
+            weights = list_rows(measure[:, :, band]).to(rows)
             angles = rows @ waves.to(rows).mT
             turned = (angles.cos() * by_sine - angles.sin() * by_cosine) * weights
             height = band.stop - band.start
