@@ -13,7 +13,7 @@ from impasto.losses import LOSS_FORMS, squared_difference, sum_squares, total_va
 from impasto.matting import matting_energy
 from impasto.pyramid import Size, resize
 from impasto.regions import Guidance, ScaledGuidance, pair_masks
-from impasto.sights import find_partner, view_layer, view_partner
+from impasto.sights import view_layer, view_partner
 from impasto.solvers import Evaluation
 from impasto.statistics import (
     STATISTICS,
@@ -122,11 +122,10 @@ class Objective:
     ) -> View:
         """A layer, or what a tile owns of it, as those statistics see it."""
         stride, seamless = self.encoder.stride(layer), self.config.seamless
-        partner = find_partner(self.encoder, list(self.style), layer)
         return view_layer(
             features[layer], self.guidance.weigh_region(index, stride), find_halo(self.config),
             size=size, stride=stride, tile=tile, seamless=seamless,
-            partner=view_partner(self.encoder, features, partner, tile),
+            partner=view_partner(self.encoder, features, list(self.style), layer, tile),
         )  # fmt: skip
 
     def match(self, view: View, found: Sums, name: str, target: Target) -> Tensor:

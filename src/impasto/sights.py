@@ -30,7 +30,7 @@ def view_layer(
     stride: int = 1,
     tile: Tile | None = None,
     seamless: Seamless = "none",
-    partner: Tensor | None = None,
+    partner: tuple[Tensor | None, int] = (None, 1),
     lots: Tensor | None = None,
 ) -> View:
     """See what a tile owns of a layer; all of it if no tile is given.
@@ -43,7 +43,7 @@ def view_layer(
         stride: Of the layer.
         tile: The tile.
         seamless: How the picture repeats.
-        partner: What is owned of the neighbouring layer.
+        partner: What is owned of the next finer layer, and how much finer it is.
         lots: Of the whole layer.
     """
     height, width = size or (features.shape[2], features.shape[3])
@@ -55,22 +55,29 @@ def view_layer(
     if tile is None:
         own, wide = features, _surround(features, halo, seamless, "replicate")
         around = _surround(presence, halo, seamless, "constant")
-        return View(own, measure, wide, around, halo, partner, lots)
+        return View(own, measure, wide, around, halo, *partner, lots)
     own, wide = tile.own(features, stride), _widen(features, halo, stride, tile)
     around = _surround(presence, halo, seamless, "constant")
     rows, columns = (slice(one.start, one.stop + 2 * halo) for one in tile.span(stride))
     place = None if lots is None else tile.place(lots, stride)
     measure = tile.place(measure, stride)
-    return View(own, measure, wide, around[..., rows, columns], halo, partner, place)
+    return View(own, measure, wide, around[..., rows, columns], halo, *partner, place)
 
 
 def view_partner(
-    encoder: Encoder, features: Mapping[str, Tensor], partner: str | None, tile: Tile | None
-) -> Tensor | None:
-    """What is owned of the neighbouring layer."""
-    if partner is None or tile is None:
-        return None if partner is None else features[partner]
-    return tile.own(features[partner], encoder.stride(partner))
+    encoder: Encoder,
+    features: Mapping[str, Tensor],
+    layers: Sequence[str],
+    layer: str,
+    tile: Tile | None,
+) -> tuple[Tensor | None, int]:
+    """What is owned of the next finer one of the layers, and how much finer it is."""
+    partner = find_partner(encoder, layers, layer)
+    if partner is None:
+        return None, 1
+    stride = encoder.stride(partner)
+    own = features[partner] if tile is None else tile.own(features[partner], stride)
+    return own, encoder.stride(layer) // stride
 
 
 def _surround(layer: Tensor, halo: int, seamless: Seamless, mode: str) -> Tensor:

@@ -12,7 +12,7 @@ from impasto.encoders import Encoder
 from impasto.errors import ConfigError
 from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize, resize_mask
 from impasto.regions import Region, StylePart, shrink
-from impasto.sights import find_partner, view_layer, view_partner
+from impasto.sights import view_layer, view_partner
 from impasto.statistics import STATISTICS, Moments, Target, View, blend_moments
 from impasto.swatches import choose_parts, collect_swatch, make_copies
 from impasto.tiles import plan_tiles
@@ -202,7 +202,7 @@ def _look_by_tiles(
     for tile in plan_tiles(encoder, layers, (height, width), side, halo=halo):
         features = encoder(tile.cut(picture), layers)
         for layer, seen in features.items():
-            partner = view_partner(encoder, features, find_partner(encoder, layers, layer), tile)
+            partner = view_partner(encoder, features, layers, layer, tile)
             for index, mask in enumerate(masks):
                 weights = None if mask is None else shrink(mask, strides[layer])
                 view = view_layer(

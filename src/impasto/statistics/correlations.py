@@ -13,7 +13,7 @@ SHIFTS = (1, 2, 4)
 
 
 def collect_shifted(view: View, basis: Sums = ()) -> Sums:
-    """Average products of activations some way apart (Berger and Memisevic 2017, eq. 4).
+    """Average products of activations some way apart (Berger and Memisevic 2017).
 
     Returns:
         Products for no shift and for each of `SHIFTS` down and across, (1 + 2 n, C, C), and how
@@ -32,24 +32,15 @@ def collect_shifted(view: View, basis: Sums = ()) -> Sums:
 
 
 def collect_crossed(view: View, basis: Sums = ()) -> Sums:
-    """Products with the neighbouring layer (Novak and Nikulin 2016, sec. 3.5), (C, C').
+    """Products with the neighbouring layer (Novak and Nikulin 2016), (C, C').
 
     The finer layer is averaged over what each position of the coarser one stands for, which gives
     the same as enlarging the coarser one without interpolation and is faster. The first layer
     has no neighbour and meets itself.
     """
-    own, partner, measure = (
-        view.own,
-        view.own if view.partner is None else view.partner,
-        view.measure,
-    )
-    if (ratio := partner.shape[2] // own.shape[2]) > 1:
-        partner = F.avg_pool2d(partner, ratio)
-    elif (ratio := own.shape[2] // partner.shape[2]) > 1:
-        own = F.avg_pool2d(own, ratio)
-        measure = F.avg_pool2d(measure, ratio, divisor_override=1)
-    height, width = own.shape[2:]
-    return (multiply_layers(own, partner[..., :height, :width], measure),)
+    height, width = view.own.shape[2:]
+    partner = view.own if view.partner is None else F.avg_pool2d(view.partner, view.ratio)
+    return (multiply_layers(view.own, partner[..., :height, :width], view.measure),)
 
 
 def shifted_distance(actual: Sums, target: Target) -> Tensor:

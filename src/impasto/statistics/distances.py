@@ -40,7 +40,7 @@ def covariance_distance(actual: Moments, target: Moments) -> Tensor:
 
 
 def mean_std_distance(actual: Moments, target: Moments) -> Tensor:
-    """Squared difference of means and of standard deviations (Li et al. 2017, eq. 10).
+    """Squared difference of means and of standard deviations (Li et al. 2017).
 
     What batch normalisation knows of a layer, and what AdaIN transfers (Huang and Belongie 2017).
     It is the Wasserstein-2 distance of normal distributions with independent channels.
@@ -54,7 +54,7 @@ def mean_std_distance(actual: Moments, target: Moments) -> Tensor:
 def linear_mmd(actual: Moments, target: Moments) -> Tensor:
     """Maximum mean discrepancy with the kernel x.y: squared distance of means.
 
-    Li et al. 2017, "Demystifying Neural Style Transfer", table 1; a share of E |y|^2.
+    Li et al. 2017, "Demystifying Neural Style Transfer"; a share of E |y|^2.
     """
     difference = (actual.mean - target.mean).square().mean(dim=1)
     return (difference / energy(target).clamp(min=_LEAST)).mean()
@@ -63,7 +63,7 @@ def linear_mmd(actual: Moments, target: Moments) -> Tensor:
 def polynomial_mmd(actual: Moments, target: Moments, offset: float = 1.0) -> Tensor:
     """Maximum mean discrepancy with the kernel (x.y + c)^2, as a share of the target's own size.
 
-    Li et al. 2017, eq. 5 to 7: with c = 0 it is the Gram loss. The discrepancy is
+    Li et al. 2017: with c = 0 it is the Gram loss. The discrepancy is
     |G - G*|^2 + 2 c |mu - mu*|^2, and |G*|^2 + 2 c |mu*|^2 + c^2 what it is a share of.
 
     Args:

@@ -67,8 +67,8 @@ def histogram_distance(view: View, actual: Sums, target: Target) -> Tensor:
     """Mean squared distance of each activation from the one that it should become.
 
     Risser et al. 2017, "Stable and Controllable Neural Texture Synthesis and Style Transfer
-    Using Histogram Losses", eq. 9; along directions it is the sliced Wasserstein-2 distance of
-    Heitz et al. 2021, "A Sliced Wasserstein Loss for Neural Texture Synthesis", eq. 4 and 5, with
+    Using Histogram Losses"; along directions it is the sliced Wasserstein-2 distance of
+    Heitz et al. 2021, "A Sliced Wasserstein Loss for Neural Texture Synthesis", with
     directions that stay the same, for solvers that need one function. The aim is held fixed for
     the gradient. A share of the target's energy.
 

@@ -34,7 +34,7 @@ def patch_distance(view: View, actual: Sums, target: Target) -> Tensor:
     """Mean squared distance of each patch from the most similar one of the styles.
 
     Li and Wand 2016, "Combining Markov Random Fields and Convolutional Neural Networks for Image
-    Synthesis", eq. 2 and 3: similarity is the cosine, and what was found is held fixed for the
+    Synthesis": similarity is the cosine, and what was found is held fixed for the
     gradient (as in Kolkin et al. 2022, "Neural Neighbor Style Transfer"). A share of the
     target's energy.
     """

@@ -59,7 +59,7 @@ def gather_places(own: Tensor, places: Tensor, top: int = 0, left: int = 0) -> T
 def self_similarity(actual: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
     """Difference of the two pictures' distances between places.
 
-    Kolkin et al. 2019, "Style Transfer by Relaxed Optimal Transport and Self-Similarity", eq. 7:
+    Kolkin et al. 2019, "Style Transfer by Relaxed Optimal Transport and Self-Similarity":
     cosine distances, each column divided by its sum; the paper's mean of absolute differences
     is multiplied with the number of positions, so that it does not depend on it. Layers are
     compared one by one; the paper stacks them.

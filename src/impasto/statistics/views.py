@@ -26,8 +26,8 @@ class View(NamedTuple):
         presence: What the mask says there, (1, 1, h + 2 halo, w + 2 halo) in [0, 1]; 0 beyond
             the border.
         halo: Positions around.
-        partner: Activations of the neighbouring layer at the same places, or None: (1, C', H', W'),
-            of the same extent or a multiple of it (or the other way round).
+        partner: Activations of the next finer layer at the same places, or None: (1, C', H', W').
+        ratio: Positions of that layer on a side of one position of this.
         lots: Numbers in [0, 1) drawn by lot, (1, 1, h, w), for what looks at a few positions.
     """
 
@@ -37,6 +37,7 @@ class View(NamedTuple):
     presence: Tensor
     halo: int = 0
     partner: Tensor | None = None
+    ratio: int = 1
     lots: Tensor | None = None
 
 

@@ -15,7 +15,7 @@ _DAMPING = 1e-3
 def wasserstein_distance(actual: Moments, target: Moments) -> Tensor:
     """|mu - mu*|^2 + tr(S + S* - 2 (S*^1/2 S S*^1/2)^1/2), as a share of E |f*|^2.
 
-    Dowson and Landau 1982, eq. 4; as a style loss in Mroueh 2019, "Wasserstein Style Transfer".
+    Dowson and Landau 1982; as a style loss in Mroueh 2019, "Wasserstein Style Transfer".
     Roots by eigenvalues in float64: unlike Newton-Schulz's iteration, they need no tolerance and
     stay exact where eigenvalues nearly vanish; the gradient is the closed form, which does not
     divide by differences of eigenvalues.

@@ -16,10 +16,10 @@ def draw_waves(moments: Moments, seed: int, count: int | None = None) -> Sums:
     """Draw the frequencies of a Gaussian kernel exp(-|x - y|^2 / (2 s^2)), shape (count, C).
 
     Bochner's theorem makes the kernel an average over waves, cos(w.(x - y)), with w ~ N(0, 1/s^2)
-    (Rahimi and Recht 2007, "Random Features for Large-Scale Kernel Machines", eq. 1): with the
+    (Rahimi and Recht 2007, "Random Features for Large-Scale Kernel Machines"): with the
     same waves the discrepancy is a function of sums over positions, so that tiles are exact and
     no pairs need be sampled. s^2 is the mean squared distance between two positions of the style
-    (Li et al. 2017, sec. 4.1), which is twice the trace of its covariance.
+    (Li et al. 2017), which is twice the trace of its covariance.
     """
     channels = moments.mean.shape[1]
     width = 2 * covariance(moments).diagonal(dim1=1, dim2=2).sum().clamp(min=1e-12)
