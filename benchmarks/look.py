@@ -20,9 +20,9 @@ from benchmarks.report import Row
 from impasto import images, weights
 from impasto.config import PaintConfig, Preset
 from impasto.encoders.vgg import VGG
-from impasto.objective import scale_style
 from impasto.pyramid import Size, cover, fit_size, resize
 from impasto.statistics import Moments, collect_moments, covariance
+from impasto.targets import scale_style
 
 #: Larger pictures are looked at from further away: the networks know things of this size.
 LARGEST = 512

@@ -21,6 +21,7 @@ from impasto.config import COLORS, Pattern
 from impasto.finishing import parse_finish
 from impasto.patterns import make_sheet
 from impasto.pyramid import resize
+from impasto.statisticnames import STATISTIC_KINDS
 from impasto.touches import apply_finish
 
 FOLDER = Path("docs/pictures/controls")
@@ -199,6 +200,17 @@ def photoreal() -> Sheet:
     return {"photograph": photo, style: style_picture, **pictures}
 
 
+def statistics() -> Sheet:
+    """One pair by every statistic, and by two at a time."""
+    photo = Image.fromarray(skimage.data.astronaut())
+    kinds = [*STATISTIC_KINDS, "moments,patches"]
+    sheet = {kind: paint(photo, ["swirling-night"], Placement(), statistic=kind) for kind in kinds}
+    sheet["self-similarity"] = paint(
+        photo, ["swirling-night"], Placement(), content_loss="self-similarity"
+    )
+    return sheet
+
+
 SHEETS: dict[str, Callable[[], Sheet]] = {
     "masks": masks,
     "strength": strength,
@@ -210,6 +222,7 @@ SHEETS: dict[str, Callable[[], Sheet]] = {
     "photoreal": photoreal,
     "colors": colors,
     "finish": finish,
+    "statistics": statistics,
 }
 
 

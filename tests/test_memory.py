@@ -55,6 +55,9 @@ def test_what_takes_more() -> None:
     assert estimate((1600, 1600), **usual) > plain, "more pixels at the same long side"
     assert estimate(size="photo", steps=(5,)) > estimate(size=1599, steps=(5,))
     assert estimate(**usual, seamless="straight") > plain
+    assert estimate(**usual, statistic="gram") == plain
+    for statistic in ("sliced", "patches", "shifted-gram", "mmd-gaussian"):
+        assert estimate(**usual, statistic=statistic) > plain
     # Pairs that will never be made take nothing.
     few = {"size": 1024, "scales": 1, "steps": (5,)}
     assert estimate(**few, history=200) == estimate(**few, history=5)

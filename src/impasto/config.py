@@ -20,11 +20,13 @@ from pydantic import (
 from impasto.errors import ConfigError
 from impasto.finishing import TOUCHES, parse_finish
 from impasto.lengths import LENGTH, USUAL_DPI, parse_length
+from impasto.statisticnames import STATISTIC_KINDS, parse_statistics
 
 _T = TypeVar("_T")
 
 Preset = Literal["draft", "standard", "fine"]
 Loss = Literal["impasto", "gatys", "johnson", "tutorial"]
+ContentLoss = Literal["features", "self-similarity"]
 Optimizer = Literal["lbfgs", "adam", "sgd"]
 Pooling = Literal["max", "average", "l2"]
 Padding = Literal["replicate", "zero"]
@@ -193,6 +195,17 @@ class PaintConfig(BaseModel):
         description="Form of the losses: impasto (relative mean and covariance), gatys (the"
         " paper's own scaling), johnson, tutorial (mean squares).",
     )
+    statistic: Annotated[str, Field(json_schema_extra={"metavar": "NAME[:X],..."})] | None = Field(
+        None,
+        description=f"How a style is measured: {', '.join(STATISTIC_KINDS)}; or several with"
+        " weights, such as gram:1,moments:0.5. Left out: moments, or gram with a paper's --loss;"
+        " see docs/statistics.md.",
+    )
+    content_loss: ContentLoss = Field(
+        "features",
+        description="How content is measured: features (activations, place by place) or"
+        " self-similarity (which places are alike; colours and tones are free).",
+    )
     content_layers: tuple[str, ...] | None = Field(
         None, description="Layers that must match the photograph, such as relu4_2."
     )
@@ -322,6 +335,7 @@ class PaintConfig(BaseModel):
                 f"--keep-colors and --colors {self.colors} contradict each other; give one."
             )
         _check_photoreal(self)
+        _check_measures(self)
         _check_lengths(self)
         _check_print(self)
         if self.optimizer == "lbfgs" and self.learning_rate is not None:
@@ -381,6 +395,11 @@ class PaintConfig(BaseModel):
     def color_modes(self) -> tuple[str, ...]:
         """Whose colours, by either setting: one for all, or one for each mask."""
         return ("photo",) if self.keep_colors else parse_colors(self.colors)
+
+    @property
+    def statistics(self) -> dict[str, float]:
+        """How a style is measured: name -> weight."""
+        return parse_statistics(self.statistic or ("moments" if self.loss == "impasto" else "gram"))
 
     @property
     def is_painted(self) -> bool:
@@ -482,6 +501,19 @@ def _check_photoreal(config: PaintConfig) -> None:
     ):
         raise ConfigError(
             f"--loss {config.loss} has a scale of its own; give --photoreal-weight as well."
+        )
+
+
+def _check_measures(config: PaintConfig) -> None:
+    statistics = set(config.statistics)  # raises what is wrong with them
+    if config.loss != "impasto" and statistics != {"gram"}:
+        raise ConfigError(
+            f"--loss {config.loss} is a scaling of Gram matrices; leave --statistic out, or --loss."
+        )
+    if config.loss != "impasto" and config.content_loss != "features":
+        raise ConfigError(
+            f"--loss {config.loss} is a scaling of activations; leave --content-loss out, or"
+            " --loss."
         )
 
 

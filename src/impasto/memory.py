@@ -9,6 +9,7 @@ from impasto.config import PaintConfig
 from impasto.errors import ConfigError
 from impasto.patterns import wraps
 from impasto.pyramid import Scale, choose_side, plan_painting
+from impasto.statistics import STATISTICS
 
 #: Peak bytes a pixel of the largest scale: activations, their gradients and scratch space.
 #: Measured as the growth of the resident set from 512 to 768 px on x86-64, and rounded up.
@@ -25,6 +26,8 @@ _BASE = {torch.bfloat16: 500 * 2**20, torch.float32: 900 * 2**20}
 #: Sides of tiles to choose from, in px, and the border around each (see `impasto.tiles`).
 _TILES = (2048, 1536, 1024, 768, 512, 384, 256)
 _BORDER = 96
+#: Width of a position of the deepest layer that is usual, for statistics that look around tiles.
+_DEEPEST = 16
 #: Values a pixel that the photograph's activations take in relu3_2 and relu4_2.
 _TARGET_VALUES = 24
 #: Pictures of full size beside curvature: two iterates, two gradients, a direction, and one in
@@ -113,7 +116,8 @@ def _estimate(
     looked_at, pictures = pixels, 0
     if frugality is not None:
         pairs = min(pairs, frugality.history)
-        looked_at = (frugality.tile + 2 * _BORDER) ** 2
+        border = _BORDER + _DEEPEST * max(STATISTICS[name].halo for name in config.statistics)
+        looked_at = (frugality.tile + 2 * border) ** 2
         if not wraps(config.seamless):  # else tiles see beyond the picture's border
             looked_at = min(pixels, looked_at)
         pictures = _PICTURES
@@ -125,6 +129,9 @@ def _estimate(
     network = looked_at * _BYTES_PER_PIXEL[config.pooling, precision]
     if config.seamless != "none":
         network = round(network * _CONTINUING)
+    for name in config.statistics:
+        pixel, fixed = STATISTICS[name].memory
+        network += looked_at * pixel + fixed
     return _BASE[precision] + network + pictures * picture + other
 
 
