@@ -44,7 +44,7 @@ _LAYERS: dict[str, Layers] = {
         _FALLING,
     ),
     "efficientnet_lite0": Layers(
-        ("block5", "block7"), ("block1", "block3", "block5", "block11"), _FALLING
+        ("block4", "block7"), ("stem", "block2", "block4", "block8"), _FALLING
     ),
 }
 _LAYERS["wide_resnet50_2"] = _LAYERS["resnet50"]

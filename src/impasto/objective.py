@@ -12,8 +12,10 @@ from impasto.encoders import Encoder, describe_unknown_layer
 from impasto.errors import ConfigError
 from impasto.losses import LOSS_FORMS, squared_difference, sum_squares, total_variation
 from impasto.matting import matting_energy
+from impasto.patterns import UNIT
 from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize, resize_mask
 from impasto.regions import Guidance, Region, ScaledGuidance, StylePart, pair_masks
+from impasto.smoothing import find_content_factor, settle
 from impasto.solvers import Evaluation
 from impasto.statistics import Moments, blend_moments, collect_moments
 from impasto.swatches import choose_parts, collect_swatch
@@ -117,6 +119,7 @@ class Objective:
                 for area, actual, wanted in zip(
                     self.guidance.areas, moments[layer], self.style[layer], strict=True
                 ):
+                    actual = settle(self.encoder, actual, config)
                     loss = form.style(actual, wanted, max(1, round(area * positions[layer])))
                     style = style + loss * (area * weight * (config.style_weight or 0.0))
         return {"content": content, "style": style, "tv": slopes * (config.tv_weight or 0.0)}
@@ -177,8 +180,12 @@ def build_objective(
         seen = looking(picture, content_layers) if content_layers else {}
         guidance = guidance or Guidance(pair_masks(len(styles), (), (), config.style_shares))
         style = measure_styles(encoder, config, styles, size, style_layers, guidance.regions)
-    factor = LOSS_FORMS[config.loss].content_factor
-    factors = {layer: factor(sum_squares(target), target.numel()) for layer, target in seen.items()}
+    factors = {
+        layer: find_content_factor(
+            encoder, config, sum_squares(target), float(target.sum()), target.numel()
+        )
+        for layer, target in seen.items()
+    }
     scaled = guidance.scale(size, content.device, config.seamless)
     photograph = picture if config.photoreal_weight else None
     return Objective(looking, config, seen, style, factors, scaled, photograph)
@@ -218,10 +225,15 @@ def is_fine(encoder: Encoder, layer: str) -> bool:
 
 
 def check_layers(encoder: Encoder, config: PaintConfig) -> None:
-    """Raise a ConfigError that names a layer which the encoder does not have."""
+    """Raise a ConfigError that names a layer which there is not, or which does not repeat."""
     for layer in (*(config.content_layers or ()), *(config.style_layers or ())):
         if layer not in encoder.layers:
             raise ConfigError(describe_unknown_layer(layer, config.backbone, encoder.layers))
+        if config.seamless != "none" and encoder.stride(layer) > UNIT:
+            raise ConfigError(
+                f"{layer} has a position for every {encoder.stride(layer)} px, and patterns are"
+                f" rounded to {UNIT}; leave that layer out with --seamless."
+            )
 
 
 def select_content_layers(config: PaintConfig) -> list[str]:
@@ -267,15 +279,16 @@ def measure_styles(
         masks = [_scale_mask(parts[place], picture) for place in places]
         if places:
             augment = config.style_augment or ()
-            found = collect_swatch(encoder, picture, layers, side, masks, augment)
-            seen |= dict(zip(places, found, strict=True))
+            swatches = collect_swatch(encoder, picture, layers, side, masks, augment)
+            seen |= dict(zip(places, swatches, strict=True))
     result: dict[str, tuple[Moments, ...]] = {}
     for layer in layers:
         moments, first = [], 0
         for region in regions:
             chosen = choose_parts(region.parts, scales, encoder.stride(layer))
             shares = [region.parts[place].share for place in chosen]
-            moments.append(blend_moments([seen[first + n][layer] for n in chosen], shares))
+            found = [settle(encoder, seen[first + n][layer], config) for n in chosen]
+            moments.append(blend_moments(found, shares))
             first += len(region.parts)
         result[layer] = tuple(moments)
     return result

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from impasto.config import PaintConfig
 from impasto.encoders import Encoder
-from impasto.losses import LOSS_FORMS, squared_difference, sum_slopes, sum_squares
+from impasto.losses import squared_difference, sum_slopes, sum_squares
 from impasto.objective import (
     Objective,
     check_layers,
@@ -24,6 +24,7 @@ from impasto.objective import (
 )
 from impasto.pyramid import Size, resize
 from impasto.regions import Guidance, ScaledGuidance, pair_masks
+from impasto.smoothing import find_content_factor
 from impasto.solvers import Evaluation
 from impasto.statistics import Moments
 from impasto.tiles import Tile, collect_share, plan_tiles
@@ -212,8 +213,9 @@ def build_tiled_objective(
         guidance = guidance or Guidance(pair_masks(len(styles), (), (), config.style_shares))
         style = measure_styles(encoder, config, styles, size, style_layers, guidance.regions, tile)
         targets, energies = _look_by_tiles(looking, picture, content_layers, tiles, keep_targets)
-    factor = LOSS_FORMS[config.loss].content_factor
-    factors = {layer: factor(*energy) for layer, energy in energies.items()}
+    factors = {
+        layer: find_content_factor(encoder, config, *energy) for layer, energy in energies.items()
+    }
     scaled = guidance.scale(size, content.device, config.seamless)
     guide = picture if config.photoreal_weight else None
     whole = Objective(looking, config, targets, style, factors, scaled, guide)
@@ -222,21 +224,22 @@ def build_tiled_objective(
 
 def _look_by_tiles(
     encoder: Encoder, picture: Tensor, layers: Sequence[str], tiles: Sequence[Tile], keep: bool
-) -> tuple[dict[str, Tensor], dict[str, tuple[float, int]]]:
+) -> tuple[dict[str, Tensor], dict[str, tuple[float, float, int]]]:
     """Look at the whole picture, tile by tile.
 
     Returns:
-        Activations by layer, if they are to be kept; their summed squares and their number.
+        Activations by layer, if they are to be kept; their summed squares, sum and number.
     """
     found: dict[str, Tensor] = {}
-    energies = dict.fromkeys(layers, (0.0, 0))
+    energies = dict.fromkeys(layers, (0.0, 0.0, 0))
     height, width = picture.shape[-2:]
     for tile in tiles if layers else ():
         for layer, features in encoder(tile.cut(picture), layers).items():
             stride = encoder.stride(layer)
             own = tile.own(features, stride)
-            energy, count = energies[layer]
-            energies[layer] = (energy + sum_squares(own), count + own.numel())
+            energy, total, count = energies[layer]
+            sums = energy + sum_squares(own), total + float(own.float().sum())
+            energies[layer] = (*sums, count + own.numel())
             if not keep:
                 continue
             if layer not in found:

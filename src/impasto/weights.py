@@ -200,9 +200,7 @@ ENTRIES: dict[str, WeightsEntry] = {
         _torchvision(
             "resnet50-v2", "resnet50-11ad3fa6.pth", "11ad3fa6", 102_540_417, ", its newer recipe"
         ),
-        _torchvision(
-            "wide_resnet50_2", "wide_resnet50_2-95faca4d.pth", "95faca4d", 138_223_492
-        ),
+        _torchvision("wide_resnet50_2", "wide_resnet50_2-95faca4d.pth", "95faca4d", 138_223_492),
         _torchvision("densenet121", "densenet121-a639ec97.pth", "a639ec97", 32_342_954),
         _LITE,
     )

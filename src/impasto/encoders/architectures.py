@@ -9,7 +9,8 @@ from torch import Tensor
 
 from impasto.backbones import ARCHITECTURES, find_family
 from impasto.config import PaintConfig
-from impasto.encoders import Encoder, densenet, efficientnet, resnet, vgg
+from impasto.encoders import densenet, efficientnet, resnet, vgg
+from impasto.encoders.frozen import Frozen
 from impasto.errors import ConfigError
 
 _FAMILIES: dict[str, Any] = {
@@ -42,7 +43,7 @@ def list_weights(architecture: str) -> dict[str, tuple[int, ...]]:
 
 def build_encoder(
     architecture: str, state: Mapping[str, Tensor], preprocessing: str, config: PaintConfig
-) -> Encoder:
+) -> vgg.VGG | Frozen:
     """Build a network as the settings want it, in float32.
 
     Args:
@@ -60,7 +61,7 @@ def build_encoder(
     if family is vgg:
         options |= {"pooling": config.pooling, "pooling_gain": config.pooling_gain}
         return vgg.VGG(architecture, state, **options)
-    network: Encoder = family.build(architecture, state, **options)
+    network: Frozen = family.build(architecture, state, **options)
     return network
 
 

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from impasto.config import Padding, Pattern
 from impasto.encoders.frozen import (
     Border,
-    Convolution,
     Frozen,
     Part,
     Pooling,

@@ -207,6 +207,11 @@ class Frozen(nn.Module):
         return self._geometry[layer][1]
 
     @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.mean.device
+
+    @property
     def precision(self) -> torch.dtype:
         """Number format of the weights and activations; the input is normalised in float32."""
         return next(self._stages.buffers()).dtype

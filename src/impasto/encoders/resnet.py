@@ -143,9 +143,7 @@ def _list_blocks(architecture: str) -> Iterator[_Plan]:
                 shapes = [(outputs, inputs, 3, 3), (outputs, outputs, 3, 3)]
             halving = 1 if bottleneck else 0
             branch = tuple(
-                _Kernel(
-                    f"{name}.conv{n}", f"{name}.bn{n}", shape, step if n == halving + 1 else 1
-                )
+                _Kernel(f"{name}.conv{n}", f"{name}.bn{n}", shape, step if n == halving + 1 else 1)
                 for n, shape in enumerate(shapes, start=1)
             )
             shortcut = None

@@ -172,6 +172,11 @@ class VGG(nn.Module):
         return reach
 
     @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.relu1_1_weight.device
+
+    @property
     def precision(self) -> torch.dtype:
         """Number format of the weights and activations; the input is normalised in float32."""
         return self.relu1_1_weight.dtype
