@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from impasto.backbones import find_family
 from impasto.config import PaintConfig
 from impasto.errors import ConfigError
 from impasto.patterns import wraps
@@ -19,6 +20,13 @@ _BYTES_PER_PIXEL = {
     ("max", torch.float32): 3000,
     ("average", torch.float32): 2750,
     ("l2", torch.float32): 3300,
+}
+#: The same for families other than VGG, in float32 and in bfloat16, and the border of a tile for
+#: their default layers. Measured with softmax smoothing, which takes more, and rounded up.
+_FAMILIES: dict[str, tuple[int, int, int]] = {
+    "resnet": (1, 1, 144),
+    "densenet": (1, 1, 144),
+    "efficientnet": (1, 1, 128),
 }
 #: Python, PyTorch and the weights; in float32 with Winograd's kernels.
 _BASE = {torch.bfloat16: 500 * 2**20, torch.float32: 900 * 2**20}
@@ -108,12 +116,12 @@ def _estimate(
     pairs = config.history
     other = 2 * photograph[0] * photograph[1] * 3 * 4
     if not config.is_painted:
-        network = min(pixels, _LOOK_PIXELS) * _BYTES_PER_PIXEL[config.pooling, precision]
+        network = min(pixels, _LOOK_PIXELS) * _count_bytes(config, precision)
         return _BASE[precision] + network + _UNPAINTED_PICTURES * picture + other
     looked_at, pictures = pixels, 0
     if frugality is not None:
         pairs = min(pairs, frugality.history)
-        looked_at = (frugality.tile + 2 * _BORDER) ** 2
+        looked_at = (frugality.tile + 2 * _find_border(config)) ** 2
         if not wraps(config.seamless):  # else tiles see beyond the picture's border
             looked_at = min(pixels, looked_at)
         pictures = _PICTURES
@@ -122,10 +130,25 @@ def _estimate(
         else:
             pictures += 1
     pictures += 2 * min(pairs, last.steps) if config.optimizer == "lbfgs" else 2
-    network = looked_at * _BYTES_PER_PIXEL[config.pooling, precision]
+    network = looked_at * _count_bytes(config, precision)
     if config.seamless != "none":
         network = round(network * _CONTINUING)
     return _BASE[precision] + network + pictures * picture + other
+
+
+def _count_bytes(config: PaintConfig, precision: torch.dtype) -> int:
+    """Peak bytes that the network takes a pixel."""
+    family = find_family(config.backbone)
+    if family not in _FAMILIES:
+        return _BYTES_PER_PIXEL[config.pooling, precision]
+    exact, half, _ = _FAMILIES[family]
+    return half if precision == torch.bfloat16 else exact
+
+
+def _find_border(config: PaintConfig) -> int:
+    """Border of a tile in px, for the backbone's default layers."""
+    family = find_family(config.backbone)
+    return _FAMILIES[family][2] if family in _FAMILIES else _BORDER
 
 
 def choose_frugality(
