@@ -247,7 +247,8 @@ class PaintConfig(BaseModel):
     smoothing: Smoothing = Field(
         "auto",
         description="Put a softmax over the activations of a layer (softmax), or not (none); auto"
-        " does so for networks other than VGG.",
+        " does so for networks other than VGG with a published loss, which fails without; the"
+        " default loss is better off as it is.",
     )
     pooling: Pooling = Field(
         "max",
@@ -401,7 +402,7 @@ class PaintConfig(BaseModel):
         return set(self.color_modes) != {"palette"} and self.photoreal != "closed-form"
 
     def _choose_smoothing(self) -> Smoothing:
-        plain = find_family(self.backbone) == "vgg"
+        plain = find_family(self.backbone) == "vgg" or self.loss == "impasto"
         return ("none" if plain else "softmax") if self.smoothing == "auto" else self.smoothing
 
     def _choose_photoreal_weight(self) -> float:
