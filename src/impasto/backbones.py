@@ -49,9 +49,8 @@ _LAYERS: dict[str, Layers] = {
 }
 _LAYERS["wide_resnet50_2"] = _LAYERS["resnet50"]
 
-_VGG = ("vgg16", "vgg16_bn", "vgg19", "vgg19_bn")
 #: All networks that can be built.
-ARCHITECTURES: tuple[str, ...] = (*_VGG, *_LAYERS)
+ARCHITECTURES: tuple[str, ...] = ("vgg16", "vgg19", "vgg16_bn", "vgg19_bn", *_LAYERS)
 
 
 def find_architecture(backbone: str) -> str:

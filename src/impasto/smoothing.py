@@ -141,7 +141,8 @@ def _draw_clouds() -> Tensor:
     for side in sides:
         noise = torch.rand((1, 3, side, side), generator=generator) - 0.5
         total += F.interpolate(noise, size=(_PROBE, _PROBE), mode="bilinear", align_corners=False)
-    return (0.5 + total / len(sides) ** 0.5).clamp_(0, 1)
+    clouds: Tensor = 0.5 + total / len(sides) ** 0.5
+    return clouds.clamp_(0, 1)
 
 
 def _is_centred(config: PaintConfig) -> bool:

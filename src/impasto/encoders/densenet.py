@@ -161,10 +161,10 @@ class _Block(nn.Module):
         return x
 
 
-class _Halving(NamedTuple):
-    kernel: int = 2
-    step: int = 2
-    before: int = 0
+class _Halving:
+    """The window of an average over 2 x 2."""
+
+    kernel, step, before = 2, 2, 0
 
 
 class _Transition(nn.Module):

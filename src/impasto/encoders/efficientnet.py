@@ -128,11 +128,13 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor, border: Border) -> Tensor:
         *before, last = self._kernels
-        after = x
+        after: Tensor = x
         for kernel in before:
             after = rectify(kernel(after, border), _CEILING)
         after = last(after, border)
-        return after.add_(x) if self._adds else after
+        if self._adds:
+            after += x
+        return after
 
 
 def _pad(kernel: int, step: int) -> tuple[int, int]:
