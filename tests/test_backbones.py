@@ -13,12 +13,14 @@ from impasto.encoders import Encoder
 from impasto.encoders.architectures import build_encoder, draw_state, list_layers, list_weights
 from impasto.encoders.frozen import Frozen
 from impasto.errors import ConfigError, ShapeError, WeightsError
+from impasto.memory import Frugality, estimate_memory, find_border
 from impasto.objective import Objective, build_objective, check_layers
 from impasto.painting import paint
 from impasto.pyramid import resize
 from impasto.smoothing import Smoothed
 from impasto.solvers import Evaluation
 from impasto.tiled import build_tiled_objective
+from impasto.tiles import plan_tiles
 
 #: One of each family, small, with layers that are looked at in tiles.
 FAMILIES: dict[str, tuple[str, ...]] = {
@@ -190,6 +192,21 @@ def test_layers_that_do_not_repeat_are_refused_before_any_work(make: Make) -> No
         encoder.with_padding("straight")(draw(64, 48, seed=1), ["layer4_1"])
 
 
+@pytest.mark.parametrize("architecture", [*FAMILIES, "resnet34"])
+def test_borders_are_as_the_estimate_of_memory_has_them(architecture: str, make: Make) -> None:
+    encoder, config = make(architecture), PaintConfig(backbone=architecture).resolve()
+    layers = [*(config.content_layers or ()), *(config.style_layers or ())]
+    tiles = plan_tiles(encoder, layers, (4096, 4096), 1024)
+    inner = next(tile for tile in tiles if tile.rows.start)
+    border = inner.rows.start - inner.rows.outer_start
+    estimates = [
+        estimate_memory(config, (4096, 4096), torch.float32, Frugality(tile))
+        for tile in (512, 512 + 2 * 32)
+    ]
+    assert border <= find_border(config) < border + 48
+    assert estimates[0] < estimates[1]
+
+
 # --- errors and formats -------------------------------------------------------------------------
 
 
@@ -278,7 +295,7 @@ def test_every_backbone_has_layers_of_its_own(backbone: str, loss: str) -> None:
 def test_smoothing_is_for_the_losses_that_need_it() -> None:
     chosen = {
         (backbone, loss): PaintConfig(backbone=backbone, loss=loss).resolve().smoothing
-        for backbone in ("vgg19", "resnet18")
+        for backbone in ("vgg19", "resnet18", "densenet121")
         for loss in ("impasto", "gatys")
     }
     assert set(chosen.values()) == {"none", "softmax"}

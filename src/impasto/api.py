@@ -479,9 +479,9 @@ class Painter:
             WeightsError: If its weights cannot be had, or are of another network.
         """
         precision = choose_precision(config.precision, self.device)
-        smooth = config.resolve().smoothing == "softmax"
         key = (
-            config.backbone, config.pooling, config.padding, config.pooling_gain, smooth, precision
+            config.backbone, config.pooling, config.padding, config.pooling_gain, config.smooths,
+            precision,
         )  # fmt: skip
         if key not in self._encoders:
             state, architecture, preprocessing = weights.read_for(
@@ -492,7 +492,7 @@ class Painter:
             )
             encoder = build_encoder(architecture, state, preprocessing, config)
             ready = encoder.with_precision(precision).to(self.device)
-            self._encoders[key] = Smoothed(ready) if smooth else ready
+            self._encoders[key] = Smoothed(ready) if config.smooths else ready
         return self._encoders[key]
 
     def _load(self, source: Source | Picture) -> Picture:

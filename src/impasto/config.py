@@ -98,6 +98,10 @@ class _LossDefaults:
 #: Of the mean squared distance from local affine maps, beside the default loss.
 PHOTOREAL_WEIGHT = 3e4
 
+#: For networks other than VGG: found by eye. They keep more of the photograph at the same weight,
+#: and their strided first layers leave a weave that total variation must smooth.
+_OTHER_CONTENT_WEIGHT, _OTHER_TV_WEIGHT = 0.04, 3.0
+
 _FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 LOSS_DEFAULTS: dict[str, _LossDefaults] = {
     # Layer weights found by eye and by the Wasserstein weights of the literature (256:64:16:4:1
@@ -247,8 +251,8 @@ class PaintConfig(BaseModel):
     smoothing: Smoothing = Field(
         "auto",
         description="Put a softmax over the activations of a layer (softmax), or not (none); auto"
-        " does so for networks other than VGG with a published loss, which fails without; the"
-        " default loss is better off as it is.",
+        " does so for ResNets with a published loss, as their paper advises, and never with the"
+        " default loss, which is better off without.",
     )
     pooling: Pooling = Field(
         "max",
@@ -370,7 +374,7 @@ class PaintConfig(BaseModel):
             "style_weight": _first(self.style_weight, defaults.style_weight),
             "tv_weight": _first(self.tv_weight, defaults.tv_weight),
             "photoreal_weight": self._choose_photoreal_weight(),
-            "smoothing": self._choose_smoothing(),
+            "smoothing": "softmax" if self.smooths else "none",
             "learning_rate": self.learning_rate or (5.0 if self.optimizer == "adam" else None),
         }
         return PaintConfig(**(self.model_dump() | resolved))
@@ -401,9 +405,12 @@ class PaintConfig(BaseModel):
         """Whether there is anything to optimise; else the photograph is recoloured at once."""
         return set(self.color_modes) != {"palette"} and self.photoreal != "closed-form"
 
-    def _choose_smoothing(self) -> Smoothing:
-        plain = find_family(self.backbone) == "vgg" or self.loss == "impasto"
-        return ("none" if plain else "softmax") if self.smoothing == "auto" else self.smoothing
+    @property
+    def smooths(self) -> bool:
+        """Whether there is a softmax over activations."""
+        if self.smoothing != "auto":
+            return self.smoothing == "softmax"
+        return find_family(self.backbone) == "resnet" and self.loss != "impasto"
 
     def _choose_photoreal_weight(self) -> float:
         return _first(self.photoreal_weight, PHOTOREAL_WEIGHT * (self.photoreal == "affine"))
@@ -481,8 +488,10 @@ def _find_defaults(config: PaintConfig) -> _LossDefaults:
     if layers is None:
         return defaults
     ours = config.loss == "impasto"
+    own = {"content_weight": _OTHER_CONTENT_WEIGHT, "tv_weight": _OTHER_TV_WEIGHT} if ours else {}
     return dataclasses.replace(
         defaults,
+        **own,
         content_layers=layers.content if ours else layers.content[-1:],
         style_layers=layers.style,
         style_layer_weights=layers.style_weights
