@@ -194,7 +194,7 @@ def test_layers_that_do_not_repeat_are_refused_before_any_work(make: Make) -> No
 
 @pytest.mark.parametrize("architecture", [*FAMILIES, "resnet34"])
 def test_borders_are_as_the_estimate_of_memory_has_them(architecture: str, make: Make) -> None:
-    encoder, config = make(architecture), PaintConfig(backbone=architecture).resolve()
+    encoder, config = make(architecture), PaintConfig(backbone=architecture, size=4096).resolve()
     layers = [*(config.content_layers or ()), *(config.style_layers or ())]
     tiles = plan_tiles(encoder, layers, (4096, 4096), 1024)
     inner = next(tile for tile in tiles if tile.rows.start)

@@ -26,7 +26,7 @@ _BYTES_PER_PIXEL = {
 #: ResNet-18; bfloat16 is two thirds of it, as with VGG.
 _OTHERS: dict[str, tuple[int, int, int]] = {
     "resnet18": (700, 470, 112),
-    "resnet34": (950, 640, 208),
+    "resnet34": (950, 640, 288),
     "resnet": (1600, 1070, 144),
     "densenet": (1650, 1100, 144),
     "efficientnet": (1200, 800, 128),
