@@ -35,6 +35,8 @@ _OTHERS: dict[str, tuple[int, int, int]] = {
 _SMOOTHING = 1.35
 #: Python, PyTorch and the weights; in float32 with Winograd's kernels.
 _BASE = {torch.bfloat16: 500 * 2**20, torch.float32: 900 * 2**20}
+#: The same with networks other than VGG, of which ResNet-50 at twice its width is the largest.
+_OTHER_BASE = 650 * 2**20
 #: Sides of tiles to choose from, in px, and the border around each (see `impasto.tiles`).
 _TILES = (2048, 1536, 1024, 768, 512, 384, 256)
 _BORDER = 96
@@ -122,7 +124,7 @@ def _estimate(
     other = 2 * photograph[0] * photograph[1] * 3 * 4
     if not config.is_painted:
         network = min(pixels, _LOOK_PIXELS) * _count_bytes(config, precision)
-        return _BASE[precision] + network + _UNPAINTED_PICTURES * picture + other
+        return _find_base(config, precision) + network + _UNPAINTED_PICTURES * picture + other
     looked_at, pictures = pixels, 0
     if frugality is not None:
         pairs = min(pairs, frugality.history)
@@ -138,7 +140,7 @@ def _estimate(
     network = looked_at * _count_bytes(config, precision)
     if config.seamless != "none":
         network = round(network * _CONTINUING)
-    return _BASE[precision] + network + pictures * picture + other
+    return _find_base(config, precision) + network + pictures * picture + other
 
 
 def _count_bytes(config: PaintConfig, precision: torch.dtype) -> int:
@@ -154,6 +156,10 @@ def find_border(config: PaintConfig) -> int:
     """Border of a tile in px, for the backbone's default layers."""
     other = _find_other(config)
     return other[2] if other else _BORDER
+
+
+def _find_base(config: PaintConfig, precision: torch.dtype) -> int:
+    return _OTHER_BASE if _find_other(config) else _BASE[precision]
 
 
 def _find_other(config: PaintConfig) -> tuple[int, int, int] | None:
