@@ -211,6 +211,25 @@ def statistics() -> Sheet:
     return sheet
 
 
+def backbones() -> Sheet:
+    """The same picture through several networks; those that were trained need no download."""
+    photo, style = Image.fromarray(skimage.data.astronaut()), "swirling-night"
+    looks: dict[str, dict[str, Any]] = {
+        "vgg19": {},
+        "efficientnet_lite0": {"backbone": "efficientnet_lite0"},
+        "the same, --smoothing softmax": {
+            "backbone": "efficientnet_lite0", "smoothing": "softmax"
+        },
+        "vgg19, random": {"weights_file": "random"},
+        "resnet50, random": {"backbone": "resnet50", "weights_file": "random"},
+        "densenet121, random": {"backbone": "densenet121", "weights_file": "random"},
+    }  # fmt: skip
+    return {
+        name: impasto.paint(photo, style, size=SIZE, **settings).to_pil()
+        for name, settings in looks.items()
+    }
+
+
 SHEETS: dict[str, Callable[[], Sheet]] = {
     "masks": masks,
     "strength": strength,
@@ -223,6 +242,7 @@ SHEETS: dict[str, Callable[[], Sheet]] = {
     "colors": colors,
     "finish": finish,
     "statistics": statistics,
+    "backbones": backbones,
 }
 
 

@@ -63,6 +63,19 @@ def test_what_takes_more() -> None:
     assert estimate(**few, history=200) == estimate(**few, history=5)
 
 
+@pytest.mark.parametrize("backbone", ["resnet18", "densenet121", "efficientnet_lite0"])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_family_of_networks_has_an_estimate(backbone: str, precision: torch.dtype) -> None:
+    sizes = [estimate(precision=precision, backbone=backbone, size=n) for n in (512, 1024, 2048)]
+    assert sizes == sorted(set(sizes))
+    assert estimate(precision=precision, backbone=backbone) != estimate(precision=precision)
+    assert sizes[-1] - sizes[0] > 300 * (2048 * 1536 - 512 * 384)
+
+
+def test_smoothing_takes_more() -> None:
+    assert estimate(smoothing="softmax") > estimate()
+
+
 def test_it_is_of_the_right_order() -> None:
     # Activations of the first block alone: 4 maps of 64 channels and as many gradients, a half.
     pixels = 1024 * 768

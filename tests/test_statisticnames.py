@@ -4,7 +4,7 @@ import pytest
 
 from impasto.config import PaintConfig
 from impasto.errors import ConfigError
-from impasto.statisticnames import STATISTIC_KINDS, parse_statistics
+from impasto.statisticnames import OF_MOMENTS, STATISTIC_KINDS, parse_statistics
 from impasto.statistics import STATISTICS
 
 
@@ -67,3 +67,13 @@ def test_left_out_it_follows_the_loss() -> None:
 def test_what_contradicts_is_told_in_one_line(settings: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         PaintConfig(**settings)
+
+
+def test_those_of_moments_are_the_registrys() -> None:
+    assert {name for name, one in STATISTICS.items() if one.of_moments is not None} == OF_MOMENTS
+
+
+def test_a_softmax_goes_with_moments_only() -> None:
+    with pytest.raises(ConfigError, match="sliced does not go with --smoothing softmax"):
+        PaintConfig(statistic="gram,sliced", smoothing="softmax")
+    assert PaintConfig(statistic="wasserstein", smoothing="softmax").smooths

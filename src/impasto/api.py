@@ -23,7 +23,8 @@ from torch import Tensor
 from impasto import gallery, images, weights
 from impasto.config import PaintConfig, parse_blend
 from impasto.devices import Choice, choose_device, choose_precision, measure_free_memory
-from impasto.encoders.vgg import VGG
+from impasto.encoders import Encoder
+from impasto.encoders.architectures import build_encoder
 from impasto.errors import ConfigError, ImageError, MemoryBudgetError
 from impasto.families import Family, Strokes
 from impasto.finishing import check_libraries, parse_finish
@@ -56,6 +57,7 @@ from impasto.pyramid import (
 )
 from impasto.recoloring import check_modes
 from impasto.regions import Guidance, pair_labels, pair_masks
+from impasto.smoothing import Smoothed
 from impasto.version import __version__
 
 
@@ -369,7 +371,9 @@ class Job:
             described["placement"] = self.placement.describe()
         if self.palette is not None:
             described["palette"] = self.palette.to_dict()
-        if self.painter.custom_weights:
+        if self.painter.untrained:
+            described["weights"] = weights.RANDOM
+        elif self.painter.custom_weights:
             described["weights"] = self.painter.custom_weights.name
             described["weights_sha256"] = self.painter.custom_digest
         return described
@@ -380,7 +384,8 @@ class Painter:
 
     Args:
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        weights_file: Weights of one's own in place of the published ones.
+        weights_file: Weights of one's own in place of the published ones; "random" for those of a
+            network that was never trained.
         offline: Never download anything.
         memory: Bytes that a painting may take; by default what is free. Larger pictures are
             evaluated in tiles, with the same result up to rounding.
@@ -395,19 +400,21 @@ class Painter:
         self,
         *,
         device: str = "auto",
-        weights_file: Path | None = None,
+        weights_file: Path | str | None = None,
         offline: bool = False,
         memory: int | None = None,
         max_pixels: int = images.DEFAULT_MAX_PIXELS,
         on_download: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self.choice: Choice = choose_device(device)
-        self.custom_weights = None if weights_file is None else Path(weights_file)
+        self.untrained = weights_file == weights.RANDOM
+        given = None if self.untrained else weights_file
+        self.custom_weights = None if given is None else Path(given)
         self._offline = offline
         self._memory = memory
         self._max_pixels = max_pixels
         self._on_download = on_download
-        self._encoders: dict[tuple[object, ...], VGG] = {}
+        self._encoders: dict[tuple[object, ...], Encoder] = {}
 
     @property
     def device(self) -> torch.device:
@@ -465,28 +472,27 @@ class Painter:
         frugality = self._choose_frugality(config, loaded) if check_memory else None
         return replace(job, frugality=frugality)
 
-    def load_encoder(self, config: PaintConfig) -> VGG:
+    def load_encoder(self, config: PaintConfig) -> Encoder:
         """The network that the settings ask for, loaded once.
 
         Raises:
-            WeightsError: If its weights cannot be had.
+            WeightsError: If its weights cannot be had, or are of another network.
         """
         precision = choose_precision(config.precision, self.device)
-        key = (config.backbone, config.pooling, config.padding, config.pooling_gain, precision)
+        key = (
+            config.backbone, config.pooling, config.padding, config.pooling_gain, config.smooths,
+            precision,
+        )  # fmt: skip
         if key not in self._encoders:
-            source = self.custom_weights or config.backbone
-            state, architecture, preprocessing = weights.read(
-                source, offline=self._offline, progress=self._on_download
+            state, architecture, preprocessing = weights.read_for(
+                config.backbone,
+                weights.RANDOM if self.untrained else self.custom_weights,
+                offline=self._offline,
+                progress=self._on_download,
             )
-            encoder = VGG(
-                architecture,
-                state,
-                preprocessing=preprocessing,
-                pooling=config.pooling,
-                padding=config.padding,
-                pooling_gain=config.pooling_gain,
-            )
-            self._encoders[key] = encoder.with_precision(precision).to(self.device)
+            encoder = build_encoder(architecture, state, preprocessing, config)
+            ready = encoder.with_precision(precision).to(self.device)
+            self._encoders[key] = Smoothed(ready) if config.smooths else ready
         return self._encoders[key]
 
     def _load(self, source: Source | Picture) -> Picture:
@@ -520,7 +526,7 @@ def paint(
     start: Source | Picture | None = None,
     placement: Placement | None = None,
     device: str = "auto",
-    weights_file: Path | None = None,
+    weights_file: Path | str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     **settings: Any,
 ) -> Painting:
@@ -532,7 +538,8 @@ def paint(
         start: Picture to start from, for `init="file"`.
         placement: Masks, labels and a map of strength.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        weights_file: Weights of one's own in place of the published ones.
+        weights_file: Weights of one's own in place of the published ones; "random" for those of a
+            network that was never trained.
         on_progress: Called after each step.
         **settings: Any field of `PaintConfig`, such as `size=768` or `preset="fine"`.
 

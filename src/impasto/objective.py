@@ -11,9 +11,11 @@ from impasto.encoders import Encoder, describe_unknown_layer
 from impasto.errors import ConfigError
 from impasto.losses import LOSS_FORMS, squared_difference, sum_squares, total_variation
 from impasto.matting import matting_energy
+from impasto.patterns import UNIT
 from impasto.pyramid import Size, resize
 from impasto.regions import Guidance, ScaledGuidance, pair_masks
 from impasto.sights import view_layer, view_partner
+from impasto.smoothing import find_content_factor, settle
 from impasto.solvers import Evaluation
 from impasto.statistics import (
     STATISTICS,
@@ -201,6 +203,7 @@ class Objective:
         if statistic.of_moments is None:
             return actual[name][0] * statistic.balance
         moments, wanted = Moments(*actual["moments"]), self.style[layer][index]
+        moments = settle(self.encoder, moments, self.config)
         if self.config.loss != "impasto":
             return LOSS_FORMS[self.config.loss].style(moments, wanted, positions)
         return statistic.of_moments(moments, wanted) * statistic.balance
@@ -264,8 +267,12 @@ def build_objective(
         guidance = guidance or Guidance(pair_masks(len(styles), (), (), config.style_shares))
         style = measure_styles(encoder, config, styles, size, style_layers, guidance.regions)
         targets = measure_targets(encoder, config, styles, size, style, guidance.regions)
-    factor = LOSS_FORMS[config.loss].content_factor
-    factors = {layer: factor(sum_squares(target), target.numel()) for layer, target in seen.items()}
+    factors = {
+        layer: find_content_factor(
+            encoder, config, sum_squares(target), float(target.sum()), target.numel()
+        )
+        for layer, target in seen.items()
+    }
     if samples:
         seen, factors = {}, dict.fromkeys(samples, BALANCE)
     scaled = guidance.scale(size, content.device, config.seamless)
@@ -313,6 +320,11 @@ def check_layers(encoder: Encoder, config: PaintConfig) -> None:
     for layer in (*(config.content_layers or ()), *(config.style_layers or ())):
         if layer not in encoder.layers:
             raise ConfigError(describe_unknown_layer(layer, config.backbone, encoder.layers))
+        if config.seamless != "none" and encoder.stride(layer) > UNIT:
+            raise ConfigError(
+                f"{layer} has a position for every {encoder.stride(layer)} px, and patterns are"
+                f" rounded to {UNIT}; leave that layer out with --seamless."
+            )
     for name in config.statistics:
         layers = select_style_layers(config)
         if layers and not any(looks_at(encoder, name, layer) for layer in layers):

@@ -22,6 +22,11 @@ STATISTIC_KINDS: dict[str, str] = {
     "patches": "nearest patches of 3 x 3 positions (Li and Wand 2016)",
 }
 
+#: Those that means and second moments decide: a softmax over a whole layer can be told from these.
+OF_MOMENTS = frozenset(
+    ("moments", "gram", "mean-std", "covariance", "wasserstein", "mmd-linear", "mmd-poly")
+)
+
 
 def parse_statistics(text: str) -> dict[str, float]:
     """Read statistics such as `gram` or `gram:1,moments:0.5` into name -> weight.

@@ -13,6 +13,7 @@ from impasto.errors import ConfigError
 from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize, resize_mask
 from impasto.regions import Region, StylePart, shrink
 from impasto.sights import view_layer, view_partner
+from impasto.smoothing import settle
 from impasto.statistics import STATISTICS, Moments, Target, View, blend_moments
 from impasto.swatches import choose_parts, collect_swatch, make_copies
 from impasto.tiles import plan_tiles
@@ -61,15 +62,16 @@ def measure_styles(
         masks = [_scale_mask(parts[place], picture) for place in places]
         if places:
             augment = config.style_augment or ()
-            found = collect_swatch(encoder, picture, layers, side, masks, augment)
-            seen |= dict(zip(places, found, strict=True))
+            swatches = collect_swatch(encoder, picture, layers, side, masks, augment)
+            seen |= dict(zip(places, swatches, strict=True))
     result: dict[str, tuple[Moments, ...]] = {}
     for layer in layers:
         moments, first = [], 0
         for region in regions:
             chosen = choose_parts(region.parts, scales, encoder.stride(layer))
             shares = [region.parts[place].share for place in chosen]
-            moments.append(blend_moments([seen[first + n][layer] for n in chosen], shares))
+            found = [settle(encoder, seen[first + n][layer], config) for n in chosen]
+            moments.append(blend_moments(found, shares))
             first += len(region.parts)
         result[layer] = tuple(moments)
     return result

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from impasto.config import PaintConfig
 from impasto.encoders import Encoder
-from impasto.losses import LOSS_FORMS, squared_difference, sum_slopes, sum_squares
+from impasto.losses import squared_difference, sum_slopes, sum_squares
 from impasto.objective import Objective, check_layers, select_layers
 from impasto.pyramid import Size, resize
 from impasto.regions import Guidance, ScaledGuidance, pair_masks
+from impasto.smoothing import find_content_factor
 from impasto.solvers import Evaluation
 from impasto.statistics import STATISTICS, Sums, View
 from impasto.statistics.similarity import BALANCE, Sample, draw_places, gather_places
@@ -286,8 +287,9 @@ def build_tiled_objective(
         samples = _sample_by_tiles(looking, config, picture, content_layers, tiles)
         looked_at = [] if samples else content_layers
         content_seen, energies = _look_by_tiles(looking, picture, looked_at, tiles, keep_targets)
-    factor = LOSS_FORMS[config.loss].content_factor
-    factors = {layer: factor(*energy) for layer, energy in energies.items()}
+    factors = {
+        layer: find_content_factor(encoder, config, *energy) for layer, energy in energies.items()
+    }
     factors |= dict.fromkeys(samples, BALANCE)
     scaled = guidance.scale(size, content.device, config.seamless)
     guide = picture if config.photoreal_weight else None
@@ -299,21 +301,22 @@ def build_tiled_objective(
 
 def _look_by_tiles(
     encoder: Encoder, picture: Tensor, layers: Sequence[str], tiles: Sequence[Tile], keep: bool
-) -> tuple[dict[str, Tensor], dict[str, tuple[float, int]]]:
+) -> tuple[dict[str, Tensor], dict[str, tuple[float, float, int]]]:
     """Look at the whole picture, tile by tile.
 
     Returns:
-        Activations by layer, if they are to be kept; their summed squares and their number.
+        Activations by layer, if they are to be kept; their summed squares, sum and number.
     """
     found: dict[str, Tensor] = {}
-    energies = dict.fromkeys(layers, (0.0, 0))
+    energies = dict.fromkeys(layers, (0.0, 0.0, 0))
     height, width = picture.shape[-2:]
     for tile in tiles if layers else ():
         for layer, features in encoder(tile.cut(picture), layers).items():
             stride = encoder.stride(layer)
             own = tile.own(features, stride)
-            energy, count = energies[layer]
-            energies[layer] = (energy + sum_squares(own), count + own.numel())
+            energy, total, count = energies[layer]
+            sums = energy + sum_squares(own), total + float(own.float().sum())
+            energies[layer] = (*sums, count + own.numel())
             if not keep:
                 continue
             if layer not in found:

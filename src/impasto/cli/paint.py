@@ -192,12 +192,18 @@ def open_painter(running: RunningOptions, report: Report) -> "Painter":
     return Painter(
         device=running.device,
         memory=None if running.memory is None else parse_bytes(running.memory),
-        # A path of one part would be taken for the name of weights.
-        weights_file=Path(running.weights).absolute() if running.weights else None,
+        weights_file=_find_weights(running.weights),
         offline=running.offline,
         max_pixels=running.max_pixels,
         on_download=report.download,
     )
+
+
+def _find_weights(given: str | None) -> "Path | str | None":
+    from impasto.weights import RANDOM
+
+    # A path of one part would be taken for the name of weights.
+    return Path(given).absolute() if given and given != RANDOM else given
 
 
 def _read_family(

@@ -10,6 +10,7 @@ from impasto.devices import Choice, choose_precision, measure_free_memory
 from impasto.memory import estimate_memory
 from impasto.pyramid import Scale, choose_side, fit_size, plan_painting
 from impasto.version import __version__
+from impasto.weights import RANDOM
 
 _DEVICES = {"cpu": "the CPU", "cuda": "the GPU", "mps": "the GPU"}
 
@@ -58,6 +59,9 @@ class Start:
         pictures += [self.job.start] if self.job.start is not None else []
         pictures += self.job.placement.pictures if self.job.placement is not None else []
         notes = [f"{picture.name}: {note}" for picture in pictures for note in picture.notes]
+        if self.job.painter.untrained:
+            backbone = self.job.config.backbone
+            notes.append(f"The weights of {backbone} are random: it was never trained.")
         return notes + self._remark_on_size()
 
     def describe(self) -> list[str]:
@@ -81,6 +85,13 @@ class Start:
             *(f"Note: {note}" for note in self.notes),
         ]
 
+    def _name_weights(self) -> str:
+        painter = self.job.painter
+        if painter.untrained:
+            return RANDOM
+        own = painter.custom_weights
+        return self.job.config.backbone if own is None else own.name
+
     def _remark_on_size(self) -> list[str]:
         config, painted = self.job.config, self.plan[-1].size
         photo = self.job.photo.size
@@ -100,6 +111,7 @@ class Start:
             "styles": [style.name for style in self.job.styles],
             "output": self.output,
             "settings": self.job.config.to_dict(),
+            "weights": self._name_weights(),
             "device": str(self.choice.device),
             "reason": self.choice.reason,
             "precision": str(self.precision).removeprefix("torch."),

@@ -105,8 +105,9 @@ def _describe_state(item: "InventoryItem") -> str:
     if item.available:
         return "ready to unpack"
     source = item.entry.source
-    size = f", {_spell_size(source.size)}" if isinstance(source, UrlSource) else ""
-    return f"to be fetched{size}"
+    if not isinstance(source, UrlSource):
+        return f"pip install {source.distribution}"
+    return f"to be fetched, {_spell_size(source.size)}"
 
 
 def _spell_size(size: int) -> str:
