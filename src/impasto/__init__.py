@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from impasto.families import Family
     from impasto.images import Picture
     from impasto.painting import PaintState, Progress
+    from impasto.scoring import ScoreRow, ScoreTable, score
 
 __all__ = [
     "Family",
@@ -32,8 +33,11 @@ __all__ = [
     "Picture",
     "Placement",
     "Progress",
+    "ScoreRow",
+    "ScoreTable",
     "__version__",
     "paint",
+    "score",
 ]
 
 _HOMES = {
@@ -47,7 +51,10 @@ _HOMES = {
     "Picture": "impasto.images",
     "Placement": "impasto.api",
     "Progress": "impasto.painting",
+    "ScoreRow": "impasto.scoring",
+    "ScoreTable": "impasto.scoring",
     "paint": "impasto.api",
+    "score": "impasto.scoring",
 }
 
 
