@@ -93,7 +93,7 @@ def test_tools_are_asked_as_users_ask_them(bench: Bench) -> None:
 @pytest.mark.parametrize("text", ["", "photo,style\n", "a,b\n1,2\n"])
 def test_lists_that_are_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "pairs.csv").write_text(text)
-    with pytest.raises(ProgramError, match="lists no pairs|no list with"):
+    with pytest.raises(ProgramError, match=r"lists no pairs|no list with"):
         read_pairs(tmp_path / "pairs.csv")
     with pytest.raises(ProgramError, match="no list with"):
         read_pairs(tmp_path / "nowhere.csv")

@@ -32,7 +32,12 @@ def command(
     ],
     style: Annotated[
         tuple[str, ...],
-        Parameter(help="One more style, beside the first; may be repeated.", negative=""),
+        Parameter(
+            help="One more style, beside the first; may be repeated.",
+            negative="",
+            show_default=False,
+            metavar="FILE|NAME",
+        ),
     ] = (),
     style_shares: Annotated[
         str | None,
@@ -63,7 +68,7 @@ def command(
         ),
     ] = None,
     size: Annotated[
-        int, Parameter(help="Long side in px at which is compared, 64 to 2048.", metavar="N")
+        int, Parameter(help="Long side in px for comparing, 64 to 2048.", metavar="N")
     ] = 512,
     explain: Annotated[
         bool,
