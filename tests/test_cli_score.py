@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,3 +164,18 @@ def test_a_painting_says_what_it_was_painted_from(folder: Path, run: Run) -> Non
     assert code == 2
     assert "painted.png was painted from cup in the manner of warm, b" in err
     assert "impasto score PHOTO STYLE RESULT..." in err
+
+
+def test_a_narrow_terminal_gets_several_tables(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    code, out, _ = run("score", *PAIR, "results/cup_warm.png")
+    assert code == 0
+    out = re.sub(r"\x1b\[[0-9;]*m", "", out)
+    assert out.count("the photograph") > 1
+    headings = [word for line in out.splitlines() for word in line.split()]
+    for word in ("LPIPS", "SSIM", "colours", "ArtFID-like", "Tiny"):
+        assert word in headings
+    assert max(len(line.rstrip()) for line in out.splitlines()) <= 60

@@ -2,6 +2,8 @@
 
 import contextlib
 import json as jsonlib
+import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +17,7 @@ from impasto.errors import ConfigError, ImageError, OutputError
 from impasto.files import check_writable, replacing
 
 if TYPE_CHECKING:
+    from impasto.scorecolumns import Column
     from impasto.scorepairs import PairedFiles
     from impasto.scoring import ScoreTable
 
@@ -178,15 +181,38 @@ def _tell(table: "ScoreTable", *, json: bool, explain: bool) -> None:
     if json:
         write_json(table.to_dict())
         return
-    rows = [
-        (row.picture, *(_spell(row.values.get(column.key)) for column in table.columns))
-        for row in table.rows
-    ]
-    write_table(("picture", *(column.title for column in table.columns)), rows)
+    for columns in _split(table) if sys.stdout.isatty() else [table.columns]:
+        rows = [
+            (row.picture, *(_spell(row.values.get(column.key)) for column in columns))
+            for row in table.rows
+        ]
+        write_table(("picture", *(_break_title(column.title) for column in columns)), rows)
     for note in table.notes:
         write_line(note)
     for column in table.columns if explain else ():
         write_line(f"{column.title}: {column.meaning}")
+
+
+def _split(table: "ScoreTable") -> list[list["Column"]]:
+    """The columns in as many groups as the terminal needs to show them whole."""
+    space = shutil.get_terminal_size().columns
+    names = max(len(row.picture) for row in table.rows)
+    groups: list[list[Column]] = [[]]
+    taken = names
+    for column in table.columns:
+        width = 2 + max(len(line) for line in _break_title(column.title).splitlines())
+        if groups[-1] and taken + width > space:
+            groups.append([])
+            taken = names
+        groups[-1].append(column)
+        taken += width
+    return groups
+
+
+def _break_title(title: str) -> str:
+    """A word a line; the arrow stays with the last."""
+    *words, arrow = title.split()
+    return "\n".join(words) + f" {arrow}"
 
 
 def _spell(value: float | None) -> str:
