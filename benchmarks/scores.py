@@ -11,7 +11,8 @@ from statistics import mean
 from benchmarks.bench import Bench
 from benchmarks.report import Row
 from benchmarks.tools import Collected, collect, list_tools, read_pairs
-from impasto.scoring import Judges, ScoreRow, ScoreTable, score
+from impasto.scoretables import ScoreRow, ScoreTable
+from impasto.scoring import Judges, score
 
 _BASELINES = {"photograph": "the photograph", "style": "the style picture"}
 

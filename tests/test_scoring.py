@@ -17,7 +17,8 @@ from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImageError, WeightsError
 from impasto.judges import LPIPS_LAYERS, Critic, Lpips, Opinion
 from impasto.metrics import compare_contents, compare_styles
-from impasto.scoring import Judges, ScoreTable, Trio, score, score_set
+from impasto.scoretables import ScoreTable
+from impasto.scoring import Judges, Trio, score, score_set
 from impasto.statistics import collect_moments
 from impasto.weights import BundledSource
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from impasto.families import Family
     from impasto.images import Picture
     from impasto.painting import PaintState, Progress
-    from impasto.scoring import ScoreRow, ScoreTable, score
+    from impasto.scoretables import ScoreRow, ScoreTable
+    from impasto.scoring import score
 
 __all__ = [
     "Family",
@@ -51,8 +52,8 @@ _HOMES = {
     "Picture": "impasto.images",
     "Placement": "impasto.api",
     "Progress": "impasto.painting",
-    "ScoreRow": "impasto.scoring",
-    "ScoreTable": "impasto.scoring",
+    "ScoreRow": "impasto.scoretables",
+    "ScoreTable": "impasto.scoretables",
     "paint": "impasto.api",
     "score": "impasto.scoring",
 }

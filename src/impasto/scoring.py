@@ -8,10 +8,7 @@ No single score is right: a copy of the photograph has the best content, a copy 
 best style, and either can win a product of both. So both are rows of every table.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import torch
@@ -31,7 +28,7 @@ from impasto.metrics import (
 )
 from impasto.pyramid import Size, cover, fit_size, resize
 from impasto.regions import pair_masks
-from impasto.scorecolumns import Column, list_columns
+from impasto.scoretables import ScoreRow, ScoreTable, list_columns
 
 Pictures = Source | Picture | Sequence[Source | Picture]
 
@@ -42,55 +39,6 @@ SIZES = (64, 2048)
 _SHORTEST = 32
 #: Relative difference of proportions that is no rounding any more.
 _STRETCH = 0.03
-
-
-@dataclass(frozen=True)
-class ScoreRow:
-    """Scores of one picture, or means over a set.
-
-    Attributes:
-        picture: Its name.
-        kind: A result, or one of the two baselines.
-        values: Key of a column -> value; what is not available is not there.
-    """
-
-    picture: str
-    kind: Literal["photograph", "style", "result"]
-    values: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class ScoreTable:
-    """Results and baselines.
-
-    Attributes:
-        columns: What was measured, and which direction is better.
-        rows: The photograph, the styles, then the results.
-        notes: What a reader must know, a sentence each.
-    """
-
-    columns: tuple[Column, ...]
-    rows: tuple[ScoreRow, ...]
-    notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, object]:
-        """Plain data for JSON."""
-        return {
-            "columns": [vars(column) for column in self.columns],
-            "rows": [{"picture": row.picture, "kind": row.kind, **row.values} for row in self.rows],
-            "notes": list(self.notes),
-        }
-
-    def to_csv(self) -> str:
-        """A line of keys, then a line for each row; empty where a score is not available."""
-        text = io.StringIO()
-        keys = [column.key for column in self.columns]
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(["picture", "kind", *keys])
-        for row in self.rows:
-            values = [f"{row.values[key]:.6g}" if key in row.values else "" for key in keys]
-            writer.writerow([row.picture, row.kind, *values])
-        return text.getvalue()
 
 
 class Trio(NamedTuple):

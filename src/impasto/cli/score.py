@@ -17,9 +17,8 @@ from impasto.errors import ConfigError, ImageError, OutputError
 from impasto.files import check_writable, replacing
 
 if TYPE_CHECKING:
-    from impasto.scorecolumns import Column
     from impasto.scorepairs import PairedFiles
-    from impasto.scoring import ScoreTable
+    from impasto.scoretables import Column, ScoreTable
 
 _USAGE = "impasto score PHOTO STYLE RESULT..."
 

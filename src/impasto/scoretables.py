@@ -1,7 +1,10 @@
-"""What the columns of a table of scores are called, which direction is better, what they mean."""
+"""Tables of scores: rows, columns, which direction is better, and what each means."""
 
+import csv
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,55 @@ class Column:
     title: str
     higher_is_better: bool
     meaning: str
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """Scores of one picture, or means over a set.
+
+    Attributes:
+        picture: Its name.
+        kind: A result, or one of the two baselines.
+        values: Key of a column -> value; what is not available is not there.
+    """
+
+    picture: str
+    kind: Literal["photograph", "style", "result"]
+    values: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """Results and baselines.
+
+    Attributes:
+        columns: What was measured, and which direction is better.
+        rows: The photograph, the styles, then the results.
+        notes: What a reader must know, a sentence each.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[ScoreRow, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data for JSON."""
+        return {
+            "columns": [vars(column) for column in self.columns],
+            "rows": [{"picture": row.picture, "kind": row.kind, **row.values} for row in self.rows],
+            "notes": list(self.notes),
+        }
+
+    def to_csv(self) -> str:
+        """A line of keys, then a line for each row; empty where a score is not available."""
+        text = io.StringIO()
+        keys = [column.key for column in self.columns]
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["picture", "kind", *keys])
+        for row in self.rows:
+            values = [f"{row.values[key]:.6g}" if key in row.values else "" for key in keys]
+            writer.writerow([row.picture, row.kind, *values])
+        return text.getvalue()
 
 
 def list_columns(
