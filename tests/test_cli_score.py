@@ -125,7 +125,7 @@ def test_sets_are_paired_by_a_list(folder: Path, run: Run, kind: str) -> None:
         ((), 2, "nothing to score"),
         (PAIR, 2, "name all three"),
         ((*PAIR, "nowhere.png"), 3, "no such file"),
-        ((*PAIR, "results/cup_warm.png", "--size", 9), 2, "64 to 2048"),
+        ((*PAIR, "results/cup_warm.png", "--size", 9), 2, "64 to 1024"),
         ((*PAIR, "results/cup_warm.png", "--style-shares", "a,b"), 2, "numbers such as 2,1"),
         ((*PAIR, "results/cup_warm.png", "--style-shares", "1,2"), 2, "as many shares"),
         ((*PAIR, "results/cup_warm.png", "--photos", "photos"), 2, "belong to --set"),

@@ -169,7 +169,7 @@ def test_tables_become_csv_and_json(photo: Tensor, style: Tensor, panel: Judges)
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
-        ({"size": 8}, ConfigError, "64 to 2048"),
+        ({"size": 8}, ConfigError, "64 to 1024"),
         ({"shares": [1, 2]}, ConfigError, "1 styles need as many"),
         ({"shares": [0.0]}, ConfigError, "shares"),
         ({"results": []}, ConfigError, "at least one result"),

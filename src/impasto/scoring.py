@@ -34,7 +34,7 @@ Pictures = Source | Picture | Sequence[Source | Picture]
 
 #: Long side in px at which is compared: networks know things of this size.
 DEFAULT_SIZE = 512
-SIZES = (64, 2048)
+SIZES = (64, 1024)
 #: Shorter than this, a picture leaves the deepest layers a position or two.
 _SHORTEST = 32
 #: Relative difference of proportions that is no rounding any more.
@@ -98,7 +98,7 @@ def score(
     """
     _check(size)
     original, styles = _load(photo), [_load(find_style(one)) for one in _list(style)]
-    named = _name(results)
+    named = _name(results, size)
     if not styles or not named:
         raise ConfigError("There is nothing to compare; name a style and at least one result.")
     if shares is not None and (len(shares) != len(styles) or min(shares) < 0 or sum(shares) <= 0):
@@ -279,17 +279,23 @@ def _list(pictures: Pictures) -> Sequence[Source | Picture]:
     return pictures if isinstance(pictures, list | tuple) else [pictures]  # type: ignore[list-item]
 
 
-def _name(results: Pictures | Mapping[str, Source | Picture]) -> dict[str, Picture]:
-    """Name -> picture; equal names are told apart by a number."""
+def _name(results: Pictures | Mapping[str, Source | Picture], size: int) -> dict[str, Picture]:
+    """Name -> picture, opaque and no larger than needed; equal names are told apart."""
     if isinstance(results, Mapping):
-        return {name: _load(one) for name, one in results.items()}
+        return {name: _shrink(_load(one), size) for name, one in results.items()}
     named: dict[str, Picture] = {}
     for one in map(_load, _list(results)):
         name, number = one.name, 2
         while name in named:
             name, number = f"{one.name} ({number})", number + 1
-        named[name] = one
+        named[name] = _shrink(one, size)
     return named
+
+
+def _shrink(picture: Picture, size: int) -> Picture:
+    """For a folder of photographs at full size would not fit into memory."""
+    fitting = fit_size(picture.size, min(size, max(picture.size)))
+    return Picture(resize(picture.flat, fitting), name=picture.name)
 
 
 def _choose_frame(photo: Picture, results: Iterable[Picture], size: int) -> Size:

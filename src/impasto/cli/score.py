@@ -70,7 +70,7 @@ def command(
         ),
     ] = None,
     size: Annotated[
-        int, Parameter(help="Long side in px for comparing, 64 to 2048.", metavar="N")
+        int, Parameter(help="Long side in px for comparing, 64 to 1024.", metavar="N")
     ] = 512,
     explain: Annotated[
         bool,
