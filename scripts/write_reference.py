@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 PAGE = Path("docs/reference/command-line.md")
-COMMANDS = ("", "paint", "again", "styles", "mask", "weights", "doctor")
+COMMANDS = ("", "paint", "again", "styles", "mask", "score", "weights", "doctor")
 
 
 def render() -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from impasto.families import Family
     from impasto.images import Picture
     from impasto.progress import PaintState, Progress
+    from impasto.scoretables import ScoreRow, ScoreTable
+    from impasto.scoring import score
 
 __all__ = [
     "Family",
@@ -32,8 +34,11 @@ __all__ = [
     "Picture",
     "Placement",
     "Progress",
+    "ScoreRow",
+    "ScoreTable",
     "__version__",
     "paint",
+    "score",
 ]
 
 _HOMES = {
@@ -47,7 +52,10 @@ _HOMES = {
     "Picture": "impasto.images",
     "Placement": "impasto.api",
     "Progress": "impasto.progress",
+    "ScoreRow": "impasto.scoretables",
+    "ScoreTable": "impasto.scoretables",
     "paint": "impasto.api",
+    "score": "impasto.scoring",
 }
 
 

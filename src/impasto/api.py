@@ -638,10 +638,7 @@ def _read_labels(picture: Source | Picture) -> Tensor:
 
 
 def _flatten(picture: Picture) -> Tensor:
-    """Lay a transparent picture on white, as it would look on paper."""
-    if picture.alpha is None:
-        return picture.pixels
-    return picture.pixels * picture.alpha + (1 - picture.alpha)
+    return picture.flat
 
 
 def identify(picture: Picture) -> dict[str, str]:

@@ -43,6 +43,7 @@ __all__ = [
     "InventoryItem",
     "UrlSource",
     "WeightsEntry",
+    "add",
     "home",
     "identify",
     "inventory",
@@ -174,6 +175,26 @@ def locate(name: str, *, offline: bool = False, progress: Reporter | None = None
                 f"Cannot write to {_folder()}: set IMPASTO_HOME to a folder of yours."
             )
     return _path(entry)
+
+
+def add(file: Path) -> str | None:
+    """Keep the weights of a published file that the user has; gives their name.
+
+    Returns:
+        None if it is none of `ENTRIES`.
+
+    Raises:
+        WeightsError: If it cannot be kept.
+    """
+    for entry in ENTRIES.values():
+        if isinstance(entry.source, UrlSource) and matches(file, entry.source):
+            state, _ = convolutional(read_file(file))
+            if not _keep(entry, state):
+                raise WeightsError(
+                    f"Cannot write to {_folder()}: set IMPASTO_HOME to a folder of yours."
+                )
+            return entry.name
+    return None
 
 
 def verify(name: str) -> Literal["good", "missing", "damaged"]:

@@ -86,6 +86,13 @@ _COMMANDS = {
     "NAME is people, background, faces, sky, ground, or cluster:K/N, with not- before it for all"
     " but that. Retouch the picture and give it to impasto paint as --mask or --strength-map; or"
     " give the name itself there.",
+    "score": "Score results beside two baselines: the photograph itself and the style itself.\n\n"
+    "For example\n"
+    "  impasto score photo.jpg painting.jpg a.png b.png --explain\n"
+    "  impasto score photo.jpg mosaic results/ --csv scores.csv\n"
+    "  impasto score --set painted/ --photos holiday/ --styles mosaic\n\n"
+    "An arrow points to the better direction. No score is right alone: a copy of the photograph has"
+    " the best content, a copy of the style the best style, so both are rows of every table.",
     "weights": "List, fetch, add, check or delete the weights of the networks.",
     "doctor": "Show what is installed, what will paint, and what is missing.",
 }
@@ -94,6 +101,7 @@ _USAGES = {
     "again": "Usage: impasto again [OPTIONS] PAINTING",
     "styles": "Usage: impasto styles [OPTIONS] [NAME]",
     "mask": "Usage: impasto mask [OPTIONS] PHOTO NAME",
+    "score": "Usage: impasto score [OPTIONS] PHOTO STYLE RESULT...",
 }
 for _name, _help in _COMMANDS.items():
     _target = "app" if _name == "weights" else "command"

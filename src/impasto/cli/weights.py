@@ -57,9 +57,9 @@ def add(
     file: Annotated[str, Parameter(name="FILE", help="A file that was fetched elsewhere.")], /
 ) -> int:
     """Keep a file that is here already, for machines without a network."""
-    from impasto import networkfiles
+    from impasto import networkfiles, weights
 
-    name = networkfiles.add(Path(file))
+    name = weights.add(Path(file)) or networkfiles.add(Path(file))
     write_line(f"Added {name}.")
     return 0
 
