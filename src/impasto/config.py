@@ -387,6 +387,12 @@ class PaintConfig(BaseModel):
         """Whether there is anything to optimise; else the photograph is recoloured at once."""
         return set(self.color_modes) != {"palette"} and self.photoreal != "closed-form"
 
+    @property
+    def needs_style(self) -> bool:
+        """Whether any part of it looks at a style picture; a reconstruction does not."""
+        reconstructs = self.style_weight == 0 and self.is_painted and self.photoreal == "none"
+        return not reconstructs or "style" in parse_blend(self.init)
+
     def _choose_photoreal_weight(self) -> float:
         return _first(self.photoreal_weight, PHOTOREAL_WEIGHT * (self.photoreal == "affine"))
 

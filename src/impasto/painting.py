@@ -112,7 +112,8 @@ def paint(
 
     Args:
         content: The photograph, shape (1, 3, H, W), values in [0, 1].
-        styles: Style pictures, each (1, 3, any, any), on the same device.
+        styles: Style pictures, each (1, 3, any, any), on the same device; none are needed with a
+            style weight of 0.
         encoder: The network that looks at them.
         config: All settings.
         start: Picture to start from, for `init="file"`; any size.
@@ -130,7 +131,7 @@ def paint(
         ShapeError: If a picture has the wrong shape or is too small for the layers.
     """
     config = config.resolve()
-    _check_pictures(content, styles)
+    _check_pictures(content, styles, config)
     plan = plan_painting(config, (content.shape[-2], content.shape[-1]))
     content = _prepare_content(content, config, plan[-1].size)
     check_modes(config.color_modes, guidance)
@@ -556,8 +557,8 @@ def _develop(
     return _lay_over(photograph, smooth_affinely(photograph, picture), presence)
 
 
-def _check_pictures(content: Tensor, styles: Sequence[Tensor]) -> None:
-    if not styles:
+def _check_pictures(content: Tensor, styles: Sequence[Tensor], config: PaintConfig) -> None:
+    if not styles and config.needs_style:
         raise ConfigError("No style is given; name at least one style picture.")
     for image in (content, *styles):
         if image.ndim != 4 or image.shape[:2] != (1, 3):
