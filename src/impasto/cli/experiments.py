@@ -46,13 +46,14 @@ def plan_reconstruction(
     if subsets and layers:
         raise ConfigError("Give --layer for content or --style-layers for style, not both.")
     given.pop("style_layers", None)
-    base = Path()
+    styles: tuple[str, ...] = ()
     if subsets:
-        source, styles = _canvas_like(find_style(picture, base)), (find_style(picture, base),)
-        kind, fixed, groups = "style_layers", {"content_weight": 0.0}, subsets
+        styles = (find_style(picture, Path()),)
+        source, kind, fixed = _canvas_like(styles[0]), "style_layers", {"content_weight": 0.0}
+        groups = subsets
     else:
-        source, styles = find_photo(picture, base, cache_folder()), ()
-        kind, fixed = "content_layers", {"style_weight": 0.0}
+        source, kind = find_photo(picture, Path(), cache_folder()), "content_layers"
+        fixed = {"style_weight": 0.0}
         groups = [tuple(_split(one)) for one in layers or _FIVE]
     runs = []
     for group in groups:
@@ -86,7 +87,7 @@ def commission_texture(styles: Sequence[str], settings: PaintOptions) -> Commiss
     if not (width.isdigit() and (height or width).isdigit()):
         raise ConfigError(f"--size is a width and a height in px, such as 512x256, not {size!r}.")
     sides = int(width), int(height or width)
-    options = type(settings)(**{**vars(settings), "size": str(max(sides))})  # type: ignore[arg-type]
+    options = type(settings)(**{**vars(settings), "size": str(max(sides))})
     config = settings_from(options, None, content_weight=0.0, init="noise")
     if config.content_weight:
         raise ConfigError("A texture has no photograph to keep to; leave out --content-weight.")
@@ -258,7 +259,9 @@ def list_recipes() -> int:
         sweep = read_recipe(name)
         count = len(expand(sweep, ["photo"], [["style"]]).runs)
         rows.append((name, sweep.document, str(count), sweep.title))
-    write_table(("name", "document", "runs", "what"), sorted(rows, key=lambda row: (row[1], row[0])))
+    write_table(
+        ("name", "document", "runs", "what"), sorted(rows, key=lambda row: (row[1], row[0]))
+    )
     return 0
 
 

@@ -52,7 +52,8 @@ class BenchOptions:
         Parameter(help="Most memory to take in all, such as 4GiB; by default what is free."),
     ] = None
     weights: Annotated[
-        str | None, Parameter(help="Weights of your own: .safetensors, .pth or .pt.", metavar="FILE")
+        str | None,
+        Parameter(help="Weights of your own: .safetensors, .pth or .pt.", metavar="FILE"),
     ] = None
     offline: Annotated[bool, _flag("Never download anything.")] = False
     quiet: Annotated[bool, Parameter(
@@ -232,9 +233,7 @@ def compare(
 
 
 @app.command
-def report(
-    folder: Annotated[str, Parameter(name="FOLDER", help="Of an experiment.")], /
-) -> int:
+def report(folder: Annotated[str, Parameter(name="FOLDER", help="Of an experiment.")], /) -> int:
     """Write the report of an experiment anew from its runs.jsonl."""
     from impasto.lab.conduct import rebuild
 

@@ -24,7 +24,8 @@ from impasto.images.picture import (
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[np.generic] | Tensor
 """A path, "-" for standard input, "canvas:512x256" for a blank one, encoded bytes, an open binary
-file, a PIL image, an array (H, W) or (H, W, 1 to 4), or a tensor (1 to 4, H, W) or (1, 1 to 4, H, W)."""
+file, a PIL image, an array (H, W) or (H, W, 1 to 4), or a tensor (1 to 4, H, W) or
+(1, 1 to 4, H, W)."""
 
 
 def load(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:

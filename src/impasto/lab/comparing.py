@@ -9,9 +9,9 @@ from impasto import gallery, images
 from impasto.config import PaintConfig
 from impasto.errors import ImpastoError
 from impasto.images import Picture
-from impasto.lab.page import Entry, Story
 from impasto.lab.running import score
 from impasto.lab.sources import find_style
+from impasto.lab.stories import Entry, Story
 
 
 def compare(

@@ -144,5 +144,3 @@ class _Scribe:
         if time.monotonic() - self._written > _PAGE_SECONDS:
             write_report(self._notebook)
             self._written = time.monotonic()
-
-

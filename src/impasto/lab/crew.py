@@ -141,9 +141,7 @@ def _run_here(runs: Sequence[Run], conditions: Conditions, desk: _Desk) -> None:
         desk.ended(run, bench.carry_out(run, watch))
 
 
-def _run_elsewhere(
-    runs: Sequence[Run], conditions: Conditions, jobs: int, desk: _Desk
-) -> None:
+def _run_elsewhere(runs: Sequence[Run], conditions: Conditions, jobs: int, desk: _Desk) -> None:
     waiting: queue.SimpleQueue[Run] = queue.SimpleQueue()
     for run in runs:
         waiting.put(run)

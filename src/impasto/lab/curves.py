@@ -13,6 +13,8 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 34
 _MOST_POINTS = 240
 #: Colours of lines are classes `c0` to `c7`; further lines begin again, dashed.
 COLORS = 8
+#: Name of the line that is the sum of the others.
+WHOLE = "total"
 
 Points = Sequence[tuple[float, float]]
 
@@ -56,15 +58,15 @@ def draw_curves(
     ]
     for mark in marks:
         x = f"{frame.x(mark):.1f}"
-        parts.append(
-            f'<line class="mark" x1="{x}" x2="{x}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
-        )
+        parts.append(f'<line class="mark" x1="{x}" x2="{x}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
     for index, (name, points) in enumerate(drawn.items()):
         if not points:
             continue
+        # The whole lies under its parts, which it hardly differs from where one of them rules.
+        wide = " whole" if name == WHOLE else ""
         path = " ".join(f"{frame.x(x):.1f},{frame.y(y):.1f}" for x, y in _thin(points))
         parts.append(
-            f'<polyline class="line {color_class(index)}" points="{path}">'
+            f'<polyline class="line {color_class(index)}{wide}" points="{path}">'
             f"<title>{escape(name)}</title></polyline>"
         )
     return "".join([*parts, "</svg>"])

@@ -94,7 +94,9 @@ def draw_channels(
     )
     pen.text((_GAP, 11), heading, _INK, font=_font_for(pen, heading, sheet.width - 2 * _GAP, large))
     strongest = max(float(one.map.max()) for one in channels)
-    tiles = [(to_pil(Picture(resize(picture.pixels, (height, width)))).convert("RGB"), picture.name)]
+    tiles = [
+        (to_pil(Picture(resize(picture.pixels, (height, width)))).convert("RGB"), picture.name)
+    ]
     for one in channels:
         image = paint_map(one.map, strongest if shared else float(one.map.max()))
         tiles.append((image.resize((width, height), Image.Resampling.NEAREST),
@@ -121,7 +123,10 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _font_for(
-    pen: ImageDraw.ImageDraw, text: str, width: int, font: ImageFont.FreeTypeFont | ImageFont.ImageFont
+    pen: ImageDraw.ImageDraw,
+    text: str,
+    width: int,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
 ) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """A smaller font where the text would not fit."""
     share = width / max(1.0, pen.textlength(text, font))

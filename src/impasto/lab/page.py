@@ -2,23 +2,22 @@
 
 import base64
 import hashlib
-import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from impasto.files import replacing
-from impasto.lab.curves import color_class, draw_curves
+from impasto.lab.curves import WHOLE, color_class, draw_curves
 from impasto.lab.embedding import embed
 from impasto.lab.experiments import spell
+from impasto.lab.layout import lay_out
 from impasto.lab.notebook import PAGE, Notebook, Record
-from impasto.lab.planning import is_done
 from impasto.lab.scoring import MEANINGS
+from impasto.lab.stories import Entry, Story, read_story
 from impasto.version import __version__
 
 _TEMPLATES = Path(__file__).with_name("templates")
@@ -28,76 +27,6 @@ _MOST_LINES = 8
 _MOST_COLUMNS = 6
 #: Settings that say nothing about a comparison.
 _UNTOLD = {"dpi", "precision"}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A run as the page shows it.
-
-    Attributes:
-        number: From 1.
-        name: Of the run.
-        labels: Axis -> value.
-        record: Its line in the notebook; empty if it has not been run.
-        picture: Its file, if it was painted.
-        caption: What it shows.
-    """
-
-    number: int
-    name: str
-    labels: Mapping[str, str]
-    record: Record
-    picture: Path | None = None
-    caption: str = ""
-
-    @property
-    def state(self) -> str:
-        """done, failed or open."""
-        if self.picture is not None:
-            return "done"
-        return "failed" if self.record.get("status") == "failed" else "open"
-
-
-@dataclass(frozen=True)
-class Story:
-    """Everything that a page tells.
-
-    Attributes:
-        title: Of the page.
-        description: Below it.
-        source: Where the experiment comes from.
-        entries: The runs.
-        axes: Axis -> values; the first are the rows of a table, the second its columns.
-        folder: Where the page lies; links are relative to it.
-        notes: Further lines.
-    """
-
-    title: str
-    entries: Sequence[Entry]
-    folder: Path
-    description: str = ""
-    source: str = ""
-    axes: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    notes: Sequence[str] = ()
-
-
-def read_story(notebook: Notebook) -> Story:
-    """What the notebook of an experiment has to tell.
-
-    Raises:
-        ImageError: If no experiment lies there.
-    """
-    plan, records = notebook.read_plan(), notebook.read()
-    entries = []
-    for number, run in enumerate(plan["runs"], 1):
-        record = records.get(run["key"], {})
-        picture = notebook.folder / record["files"]["picture"] if is_done(record, notebook) else None
-        labels = run["labels"] or {}
-        entries.append(Entry(number, run["name"], labels, record, picture, run["caption"]))
-    return Story(
-        plan["title"], entries, notebook.folder, plan.get("description", ""),
-        plan.get("source", ""), plan["axes"],
-    )  # fmt: skip
 
 
 def write_report(notebook: Notebook) -> Path:
@@ -170,6 +99,7 @@ def describe(story: Story, mark: Any = str) -> dict[str, Any]:
         "tables": lay_out(story.axes, runs),
         "runs": runs,
         "columns": _choose_columns(differing, done),
+        "baselines": _choose_baselines(done),
         "overlays": _draw_overlays(done, mark),
         "meanings": _list_meanings(done),
         "environments": _list_environments(done),
@@ -179,44 +109,12 @@ def describe(story: Story, mark: Any = str) -> dict[str, Any]:
 def find_differences(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names of the settings that are not the same everywhere."""
     names = dict.fromkeys(name for one in settings for name in one)
-    return [
+    found = [
         name for name in names
         if name not in _UNTOLD and len({json.dumps(one.get(name)) for one in settings}) > 1
     ]  # fmt: skip
-
-
-def lay_out(
-    axes: Mapping[str, Sequence[str]], runs: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Sort runs into tables, a row for each value of the first axis, a column of the second.
-
-    Further axes make further tables; what fits into no table comes in rows of its own.
-    """
-    names = [name for name in axes if name != "run" and len(axes[name]) > 1]
-    listed = [run for run in runs if any(name not in run["labels"] for name in names)]
-    if len(names) < 2:
-        groups = [[run for run in runs if run not in listed], listed]
-        return [{"caption": "", "flow": group} for group in groups if group]
-    rows, columns, *others = names
-    tables = []
-    for chosen in itertools.product(*(axes[name] for name in others)):
-        wanted = dict(zip(others, chosen, strict=True))
-        here = [run for run in runs if run not in listed and wanted.items() <= run["labels"].items()]
-        tables.append({
-            "caption": ", ".join(f"{name} {value}" for name, value in wanted.items()),
-            "axes": (rows, columns),
-            "columns": list(axes[columns]),
-            "rows": [
-                {"label": row, "cells": [_find(here, {rows: row, columns: column})
-                                         for column in axes[columns]]}
-                for row in axes[rows]
-            ],
-        })  # fmt: skip
-    return [*tables, *([{"caption": "", "flow": listed}] if listed else [])]
-
-
-def _find(runs: Iterable[dict[str, Any]], labels: dict[str, str]) -> dict[str, Any] | None:
-    return next((run for run in runs if labels.items() <= run["labels"].items()), None)
+    # Other layers have other weights; that goes without saying.
+    return [name for name in found if name.removesuffix("_weights") + "s" not in found]
 
 
 def _describe_entry(
@@ -255,7 +153,9 @@ def _describe_entry(
 
 def _choose_side(count: int) -> int:
     """Long side in px of large pictures: with many of them the page would grow too heavy."""
-    return next(side for most, side in ((8, 1024), (24, 768), (80, 512), (10**9, 384)) if count <= most)
+    return next(
+        side for most, side in ((8, 1024), (24, 768), (80, 512), (10**9, 384)) if count <= most
+    )
 
 
 def _show_snapshots(record: Record, folder: Path) -> list[dict[str, Any]]:
@@ -297,7 +197,7 @@ def _collect_terms(record: Record) -> dict[str, list[float]]:
     """Curves of a run: the whole, and its parts if they are not zero all along."""
     losses = record.get("losses") or {}
     terms = {name: column for name, column in (losses.get("terms") or {}).items() if any(column)}
-    whole = {"total": losses.get("loss") or []}
+    whole = {WHOLE: losses.get("loss") or []}
     return whole | terms if len(terms) > 1 else terms or whole
 
 
@@ -342,6 +242,12 @@ def _choose_columns(differing: Sequence[str], done: Sequence[Entry]) -> dict[str
     return {"settings": list(differing)[:_MOST_COLUMNS], "scores": list(scores)}
 
 
+def _choose_baselines(done: Sequence[Entry]) -> dict[str, dict[str, float]]:
+    """Scores of photograph and style themselves, if they are the same for all runs."""
+    found = [entry.record.get("baselines") or {} for entry in done]
+    return dict(found[0]) if found and all(one == found[0] for one in found) else {}
+
+
 def _list_meanings(done: Sequence[Entry]) -> dict[str, str]:
     there = {name for entry in done for name in entry.record.get("scores") or {}}
     return {name: text for name, text in MEANINGS.items() if name in there}
@@ -367,7 +273,7 @@ def _link(path: Path, folder: Path) -> str:
 def spell_setting(value: object) -> str:
     """A setting as a table shows it."""
     if value is None:
-        return "–"
+        return "none"
     if isinstance(value, list):
         return ", ".join(f"{one:.3g}" if isinstance(one, float) else spell(one) for one in value)
     return f"{value:.4g}" if isinstance(value, float) else spell(value)

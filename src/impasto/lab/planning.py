@@ -57,7 +57,9 @@ def forecast(experiment: Experiment, notebook: Notebook, device: torch.device) -
     """Look ahead at all runs."""
     records = notebook.read()
     rate = measure_rate(list(records.values()))
-    return [_look_ahead(run, records.get(run.key), notebook, device, rate) for run in experiment.runs]
+    return [
+        _look_ahead(run, records.get(run.key), notebook, device, rate) for run in experiment.runs
+    ]
 
 
 def is_done(record: Mapping[str, object] | None, notebook: Notebook) -> bool:

@@ -27,7 +27,7 @@ from impasto.lab.experiments import Run, explain
 from impasto.lab.notebook import INPUTS, PICTURES, Record
 from impasto.lab.scoring import measure
 from impasto.painting import PaintState, Progress
-from impasto.pyramid import fit_size, resize, trim_border
+from impasto.pyramid import cover, fit_size, resize, trim_border
 from impasto.version import __version__
 
 CHECKPOINT_SECONDS = 20.0
@@ -141,6 +141,7 @@ class Bench:
             "losses": vars(session.losses),
             "seconds": seconds,
             "scores": score(painting.picture, job.photo, job.styles, config),
+            "baselines": measure_baselines(job.photo, job.styles, config, painting.picture.size),
             "environment": describe_place(self.painter),
         }
 
@@ -208,7 +209,10 @@ class _Session:
             state = load_checkpoint(self._checkpoint, self._job.fingerprint)
             notes = json.loads(self._notes.read_text("utf-8"))
             losses, kept = Losses(**notes["losses"]).cut(state), list(notes["snapshots"])
-            self.losses, self.kept = losses, [one for one in kept if one["step"] <= len(losses.step)]
+            self.losses, self.kept = (
+                losses,
+                [one for one in kept if one["step"] <= len(losses.step)],
+            )
             return state
         return None
 
@@ -251,6 +255,19 @@ def score(
     photograph = None if images.is_canvas(photo.name) else flatten(photo)
     trimmed = [trim_border(flatten(style), config.trim_style) for style in styles]
     return measure(flatten(picture), photograph, trimmed)
+
+
+def measure_baselines(
+    photo: Picture, styles: Sequence[Picture], config: PaintConfig, size: tuple[int, int]
+) -> dict[str, dict[str, float]]:
+    """Scores of doing nothing, and of hanging the style itself in place of a painting."""
+    if images.is_canvas(photo.name) or not styles:
+        return {}
+    hung = {
+        "the photograph itself": resize(flatten(photo), size),
+        "the style itself": cover(flatten(styles[0]), size),
+    }
+    return {name: score(Picture(pixels), photo, styles, config) for name, pixels in hung.items()}
 
 
 def describe_place(painter: Painter) -> dict[str, str]:

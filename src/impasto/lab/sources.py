@@ -1,7 +1,8 @@
-"""Pictures of an experiment by name: files, gallery styles, canvases, scikit-image's photographs."""
+"""Pictures by name: files, gallery styles, canvases, scikit-image's photographs."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from impasto import gallery
 from impasto.errors import ConfigError, ImageError
@@ -64,7 +65,7 @@ def _write_photo(name: str, cache: Path) -> Path:
         ) from None
     from PIL import Image
 
-    makers: dict[str, Callable[[], object]] = {
+    makers: dict[str, Callable[[], Any]] = {
         "astronaut": skimage.data.astronaut,
         "cat": skimage.data.cat,
         "coffee": skimage.data.coffee,

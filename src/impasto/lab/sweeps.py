@@ -208,9 +208,7 @@ def _hang_pictures(
         )
         name = ", ".join([plan.name, *more.values()]) if plan.name else ""
         labels = {**plan.labels, **more}
-        hung.append(
-            _Plan(name, labels, plan.settings, plan.caption, photo=photo, styles=mixture)
-        )
+        hung.append(_Plan(name, labels, plan.settings, plan.caption, photo=photo, styles=mixture))
     if len(photos) > 1:
         axes["photo"] = tuple(dict.fromkeys(names.values()))
     if len(mixtures) > 1:
@@ -220,9 +218,7 @@ def _hang_pictures(
 
 def _pair(plan: _Plan, photos: Sequence[str], styles: Sequence[tuple[str, ...]]) -> _Plan:
     """The pictures of the pair that a run names; of the last one if there are fewer."""
-    photo, mixture = (
-        many[min(plan.pair, len(many)) - 1] for many in (list(photos), list(styles))
-    )
+    photo, mixture = (many[min(plan.pair, len(many)) - 1] for many in (list(photos), list(styles)))
     return _Plan(
         plan.name, plan.labels, plan.settings, plan.caption, plan.pair,
         str(photo), tuple(mixture),
@@ -248,7 +244,7 @@ def _fit_snapshots(
 
 def _count(steps: object) -> int:
     many = steps if isinstance(steps, list | tuple) else [steps]
-    return sum(int(x) for x in many if isinstance(x, int) or str(x).isdigit())
+    return sum(int(str(x)) for x in many if str(x).isdigit())
 
 
 def name_picture(path: str) -> str:
