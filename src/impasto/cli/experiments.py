@@ -1,5 +1,6 @@
 """What `impasto lab` does with its options: plans experiments, runs them, tells about them."""
 
+import dataclasses
 import sys
 import time
 from collections.abc import Sequence
@@ -154,6 +155,10 @@ def run_experiment(experiment: Experiment, name: str, bench: BenchOptions) -> in
         raise ConfigError(f"--threads must be at least 1, not {bench.threads}.")
     if bench.threads is not None:
         torch.set_num_threads(bench.threads)
+    if bench.weights is not None:
+        weights = spell_weights(bench.weights)
+        runs = tuple(run.with_weights(weights) for run in experiment.runs)
+        experiment = dataclasses.replace(experiment, runs=runs)
     if bench.dry_run:
         _list_runs(plan(experiment, folder, bench.device))
         return 0
@@ -162,7 +167,6 @@ def run_experiment(experiment: Experiment, name: str, bench: BenchOptions) -> in
     conditions = Conditions(
         folder=str(folder), device=bench.device, threads=bench.threads,
         memory=None if bench.memory is None else parse_bytes(bench.memory),
-        weights=None if bench.weights is None else str(Path(bench.weights).absolute()),
         offline=bench.offline,
     )  # fmt: skip
     teller = Teller(len(experiment.runs), quiet=bench.quiet)
@@ -179,6 +183,11 @@ def run_experiment(experiment: Experiment, name: str, bench: BenchOptions) -> in
         failed = f", {outcome.failed} were not possible" if outcome.failed else ""
         write_line(f"{outcome.done} runs done{skipped}{failed}. The report is {outcome.page}.")
     return 1 if outcome.failed and not outcome.done and not outcome.skipped else 0
+
+
+def spell_weights(given: str) -> str:
+    """A file of weights as a path that is taken for no name; or the name random."""
+    return given if given == "random" else str(Path(given).absolute())
 
 
 class Teller:
@@ -234,8 +243,8 @@ def draw_features(
     config = settings_from(settings, None)
     names = normalize_layers(tuple(part for one in layers for part in _split(one)))
     targets = _name_sheets(picture, names, bench.output, overwrite=overwrite)
-    weights = Path(bench.weights).absolute() if bench.weights else None
-    painter = Painter(device=bench.device, weights_file=weights, offline=bench.offline)
+    file: Any = spell_weights(bench.weights) if bench.weights else None
+    painter = Painter(device=bench.device, weights_file=file, offline=bench.offline)
     loaded = images.load(find_photo(picture, Path(), cache_folder()))
     size = fit_size(loaded.size, min(choose_side(config, loaded.size), max(loaded.size)))
     seen = resize(flatten(loaded), size).to(painter.device)

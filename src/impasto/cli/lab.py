@@ -11,8 +11,8 @@ from impasto.cli.options import (
     NO_RUNNING,
     NO_SETTINGS,
     Output,
+    PaintOptions,
     Running,
-    Settings,
 )
 from impasto.cli.report import write_line
 from impasto.errors import ConfigError, OutputError
@@ -62,6 +62,8 @@ class BenchOptions:
     )] = False  # fmt: skip
 
 
+#: The settings of `impasto paint`, which its help describes.
+Settings = Annotated[PaintOptions, Parameter(name="*", show=False)]
 BenchFlags = Annotated[BenchOptions, _FLAT]
 NO_BENCH = BenchOptions()
 Overwrite = Annotated[bool, _flag("Replace what is there already.")]
@@ -98,7 +100,8 @@ def reconstruct(
     """Show what layers remember: a picture is sought, from noise, that they cannot tell apart.
 
     With --style-layers relu1_1,relu2_1,relu3_1 what is remembered is texture: from the first
-    layer, the first two, and all three. Given several times, each list is one subset.
+    layer, the first two, and all three. Given several times, each list is one subset. All other
+    settings of impasto paint can be given as well.
     """
     from impasto.cli.experiments import plan_reconstruction, run_experiment
 
@@ -123,14 +126,15 @@ def features(
 ) -> int:
     """Show the maps of a layer as one picture, with the number and the mean of each channel.
 
-    -o names a file, or a folder if there are several layers.
+    -o names a file, or a folder if there are several layers. --size, --backbone, --pooling and
+    --padding of impasto paint can be given as well.
     """
     from impasto.cli.experiments import draw_features
 
     return draw_features(picture, layer, count, columns, shared, settings, bench, overwrite)
 
 
-@app.command
+@app.command(usage="Usage: impasto lab texture [OPTIONS] STYLE...")
 def texture(
     *styles: Annotated[str, Parameter(name="STYLE", help="Pictures, or names from the gallery.")],
     settings: Settings = NO_SETTINGS,
@@ -139,7 +143,8 @@ def texture(
 ) -> int:
     """Make texture from noise: all of the style and nothing of a photograph.
 
-    --size is a width and a height, such as 512x256; with --seamless it repeats.
+    --size is a width and a height, such as 512x256; with --seamless it repeats. All other settings
+    of impasto paint can be given as well.
     """
     from impasto.cli.experiments import commission_texture
     from impasto.cli.paint import carry_out
@@ -166,8 +171,8 @@ def sweep(
 ) -> int:
     """Run a grid of settings over photographs and styles, and write a report.
 
-    What is done already is not repeated, and what was broken off goes on. Settings given here
-    replace those of all runs.
+    What is done already is not repeated, and what was broken off goes on. Settings of impasto
+    paint that are given here replace those of all runs.
     """
     from impasto.cli.experiments import plan_sweep, run_experiment
     from impasto.lab.sweeps import read_sweep
@@ -191,7 +196,7 @@ def recipe(
     """Run an experiment of the documents that impasto was made from.
 
     Without --photo and --style it takes scikit-image's coffee and cat and two styles of the
-    gallery. --steps and --size make a quick look of it.
+    gallery. Settings of impasto paint replace its own: --steps and --size make a quick look of it.
     """
     from impasto.cli.experiments import list_recipes, plan_sweep, run_experiment
     from impasto.lab.recipes import read_recipe
@@ -205,7 +210,7 @@ def recipe(
     return run_experiment(experiment, name, bench)
 
 
-@app.command
+@app.command(usage="Usage: impasto lab compare [OPTIONS] PICTURE PICTURE...")
 def compare(
     *pictures: Annotated[str, Parameter(name="PICTURE", help="Two or more pictures.")],
     photo: Annotated[

@@ -3,6 +3,7 @@
 A process that dies, for want of memory perhaps, costs the run that it was at and no other.
 """
 
+import functools
 import json
 import os
 import queue
@@ -31,7 +32,6 @@ class Conditions:
         device: As `Painter` takes it.
         threads: Processor threads for each run; None leaves them as they are.
         memory: Bytes that each run may take; None: what is free.
-        weights: File of weights of one's own.
         offline: Never download anything.
         checkpoint_seconds: Time between checkpoints.
     """
@@ -40,12 +40,11 @@ class Conditions:
     device: str = "auto"
     threads: int | None = None
     memory: int | None = None
-    weights: str | None = None
     offline: bool = False
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
     def make_bench(self) -> Bench:
-        """A painter under these conditions, in this process."""
+        """Painters under these conditions, in this process."""
         import torch
 
         from impasto.api import Painter
@@ -54,13 +53,16 @@ class Conditions:
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         keep_freed_memory()
-        painter = Painter(
-            device=self.device,
-            weights_file=Path(self.weights) if self.weights else None,
-            offline=self.offline,
-            memory=self.memory,
-        )
-        return Bench(Path(self.folder), painter, self.checkpoint_seconds)
+
+        @functools.cache
+        def hire(weights: str | None) -> Painter:
+            # "random" is a name, everything else a file.
+            file: Any = weights if weights in (None, "random") else Path(str(weights))
+            return Painter(
+                device=self.device, weights_file=file, offline=self.offline, memory=self.memory
+            )
+
+        return Bench(Path(self.folder), hire, self.checkpoint_seconds)
 
 
 class Listener(Protocol):

@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from impasto.config import PaintConfig
 from impasto.errors import ConfigError, ImpastoError
 
 #: Settings that the lab itself understands, beside those of `PaintConfig`.
-ROWS = "rows"
+ROWS, WEIGHTS = "rows", "weights"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Run:
         labels: Axis -> value, by which it finds its place in the grid.
         photo: Path of the photograph, or a canvas.
         styles: Paths of the style pictures; none for a reconstruction of content.
-        settings: Arguments of `PaintConfig`, and `rows`: the height in px instead of a size.
+        settings: Arguments of `PaintConfig`; `rows`, the height in px instead of a size; and
+            `weights`, a file of weights for the network, or "random".
         snapshots: Steps after which the picture so far is kept as well.
         caption: What it shows, for people.
     """
@@ -50,6 +51,10 @@ class Run:
         """Ready for JSON."""
         return asdict(self)
 
+    def with_weights(self, weights: str) -> "Run":
+        """The same with other weights, unless it has some of its own."""
+        return replace(self, settings={WEIGHTS: weights, **self.settings})
+
     def configure(self, photo_size: tuple[int, int]) -> PaintConfig:
         """The settings, checked, for a photograph of (H, W).
 
@@ -57,6 +62,7 @@ class Run:
             ConfigError: If they make no sense.
         """
         settings = dict(self.settings)
+        settings.pop(WEIGHTS, None)
         rows = settings.pop(ROWS, None)
         if rows is not None:
             if not isinstance(rows, int) or rows < 1 or "size" in settings:
@@ -66,12 +72,19 @@ class Run:
         return PaintConfig(**settings)
 
     @property
+    def weights(self) -> str | None:
+        """Weights in place of the published ones."""
+        found = self.settings.get(WEIGHTS)
+        return None if found is None else str(found)
+
+    @property
     def key(self) -> str:
         """Identifies settings and pictures: what has one key need not be run twice."""
         facts = {
             "photo": digest(self.photo),
             "styles": [digest(style) for style in self.styles],
             "settings": self.settings,
+            "weights": digest(self.weights or ""),
             "snapshots": self.snapshots,
         }
         text = json.dumps(facts, sort_keys=True, default=list)

@@ -23,7 +23,7 @@ from impasto.devices import describe_machine
 from impasto.errors import ImpastoError
 from impasto.files import replacing
 from impasto.images import Picture
-from impasto.lab.experiments import Run, explain
+from impasto.lab.experiments import WEIGHTS, Run, explain
 from impasto.lab.notebook import INPUTS, PICTURES, Record
 from impasto.lab.scoring import measure
 from impasto.painting import PaintState, Progress
@@ -88,12 +88,12 @@ class Bench:
 
     Attributes:
         folder: Of the experiment.
-        painter: Who paints.
+        hire: Makes who paints, with weights in place of the published ones; None: with those.
         checkpoint_seconds: Time between checkpoints.
     """
 
     folder: Path
-    painter: Painter
+    hire: Callable[[str | None], Painter]
     checkpoint_seconds: float = CHECKPOINT_SECONDS
 
     def carry_out(self, run: Run, watch: Watch) -> Record:
@@ -111,7 +111,7 @@ class Bench:
             raise
         except Exception as error:  # noqa: BLE001 - one run must not end the others
             return record | {
-                "status": "failed", "reason": explain(error), "settings": run.settings,
+                "status": "failed", "reason": explain(error), "settings": {**run.settings, **_name_weights(run)},
                 "impasto": __version__,
             }  # fmt: skip
 
@@ -119,7 +119,8 @@ class Bench:
         photo = load_picture(run.photo)
         styles = [load_picture(style) for style in run.styles]
         config = run.configure(photo.size)
-        job = self.painter.prepare(photo, styles, config)
+        painter = self.hire(run.weights)
+        job = painter.prepare(photo, styles, config)
         kept = self._keep_inputs(job)
         target = self.folder / PICTURES / f"{run.stem}.png"
         session = _Session(job, target, self.checkpoint_seconds, run.snapshots)
@@ -132,7 +133,7 @@ class Bench:
             "status": "done",
             "impasto": __version__,
             "settings": config.to_dict(),
-            "resolved": _describe(config),
+            "resolved": {**_describe(config), **_name_weights(run)},
             **kept,
             "files": {"picture": f"{PICTURES}/{target.name}", "snapshots": session.kept},
             "size": list(painting.picture.size),
@@ -142,7 +143,7 @@ class Bench:
             "seconds": seconds,
             "scores": score(painting.picture, job.photo, job.styles, config),
             "baselines": measure_baselines(job.photo, job.styles, config, painting.picture.size),
-            "environment": describe_place(self.painter),
+            "environment": describe_place(painter),
         }
 
     def _keep_inputs(self, job: Job) -> dict[str, Any]:
@@ -280,6 +281,11 @@ def describe_place(painter: Painter) -> dict[str, str]:
 def _describe(config: PaintConfig) -> dict[str, Any]:
     """All settings, with those that follow from others, so that runs can be compared."""
     return config.resolve().model_dump(mode="json")
+
+
+def _name_weights(run: Run) -> dict[str, str]:
+    """Name of the weights, without the folder that they lie in."""
+    return {} if run.weights is None else {WEIGHTS: Path(run.weights).name}
 
 
 def _short(value: float) -> float:
