@@ -379,7 +379,7 @@ def test_a_recipe_looks_for_its_own_pictures(run, folder, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
     code, out, error = run("recipe", "adam-layers", "--dry-run")
     assert code == 0, error
-    assert [line.split("\t")[3] for line in out.splitlines()] == ["600x400", "602x400"]
+    assert [line.split("\t")[3] for line in out.splitlines()] == ["600x400", "601x400"]
 
 
 def test_recipes_are_listed(run, folder):

@@ -108,6 +108,7 @@ def describe(story: Story, mark: Any = str) -> dict[str, Any]:
 
 def find_differences(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Names of the settings that are not the same everywhere."""
+    settings = [one for one in settings if one]  # of a picture of unknown origin, nothing
     names = dict.fromkeys(name for one in settings for name in one)
     found = [
         name for name in names

@@ -110,10 +110,9 @@ class Bench:
         except StoppedError:
             raise
         except Exception as error:  # noqa: BLE001 - one run must not end the others
-            return record | {
-                "status": "failed", "reason": explain(error), "settings": {**run.settings, **_name_weights(run)},
-                "impasto": __version__,
-            }  # fmt: skip
+            settings = {**run.settings, **_name_weights(run)}
+            failure = {"status": "failed", "reason": explain(error), "impasto": __version__}
+            return record | failure | {"settings": settings}
 
     def _paint(self, run: Run, watch: Watch) -> Record:
         photo = load_picture(run.photo)
