@@ -31,6 +31,8 @@ _FROM_NOISE: dict[str, Any] = {
     "loss": "gatys", "scales": 1, "steps": (150,), "size": 256, "init": "noise", "tv_weight": 0.0,
 }  # fmt: skip
 _TOLD_SECONDS = 10.0
+#: Settings that change what a network sees.
+_LOOKING = {"size", "backbone", "pooling", "pooling_gain", "padding", "precision"}
 
 
 def plan_reconstruction(
@@ -240,6 +242,8 @@ def draw_features(
 
     if count < 1 or columns < 1:
         raise ConfigError("--count and --columns must be at least 1.")
+    if idle := sorted(set(settings.given()) - _LOOKING):
+        raise ConfigError(f"--{idle[0].replace('_', '-')} says nothing about what a layer sees.")
     config = settings_from(settings, None)
     names = normalize_layers(tuple(part for one in layers for part in _split(one)))
     targets = _name_sheets(picture, names, bench.output, overwrite=overwrite)

@@ -40,16 +40,24 @@ class BenchOptions:
     ] = None
     jobs: Annotated[
         str,
-        Parameter(help="Runs at a time: a number, or auto for what cores and memory allow."),
+        Parameter(
+            help="Runs at a time: a number, or auto for what cores and memory allow.",
+            metavar="N|auto",
+        ),
     ] = "1"
     dry_run: Annotated[bool, _flag("Only list the runs, with memory and time.")] = False
-    device: Annotated[str, Parameter(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto"
+    device: Annotated[str, Parameter(help="auto, cpu, cuda, cuda:1 or mps.", metavar="DEVICE")] = (
+        "auto"
+    )
     threads: Annotated[
-        int | None, Parameter(help="Processor threads in all; by default one a core.")
+        int | None, Parameter(help="Processor threads in all; by default one a core.", metavar="N")
     ] = None
     memory: Annotated[
         str | None,
-        Parameter(help="Most memory to take in all, such as 4GiB; by default what is free."),
+        Parameter(
+            help="Most memory to take in all, such as 4GiB; by default what is free.",
+            metavar="SIZE",
+        ),
     ] = None
     weights: Annotated[
         str | None,
@@ -115,23 +123,40 @@ def features(
     /,
     *,
     layer: Annotated[
-        list[str], Parameter(help="Layer to look into; once for each.", negative="")
-    ] = ["relu3_1"],  # noqa: B006 - it is not changed
-    count: Annotated[int, Parameter(help="Channels to show, the most active first.")] = 63,
-    columns: Annotated[int, Parameter(help="Maps in a row.")] = 8,
+        list[str] | None,
+        Parameter(
+            help="Layer to look into; once for each. By default relu3_1.",
+            metavar="LAYER",
+            negative="",
+        ),
+    ] = None,
+    count: Annotated[
+        int, Parameter(help="Channels to show, the most active first.", metavar="N")
+    ] = 63,
+    columns: Annotated[int, Parameter(help="Maps in a row.", metavar="N")] = 8,
     shared: Annotated[bool, _flag("One scale of brightness for all maps.")] = False,
-    settings: Settings = NO_SETTINGS,
-    bench: BenchFlags = NO_BENCH,
+    output: Annotated[
+        str | None,
+        Parameter(
+            name=("--output", "-o"),
+            help="Picture to write, or a folder for several layers.",
+            metavar="FILE|FOLDER",
+        ),
+    ] = None,
     overwrite: Overwrite = False,
+    weights: Annotated[str | None, Parameter(help="Weights of your own.", metavar="FILE")] = None,
+    offline: Annotated[bool, _flag("Never download anything.")] = False,
+    settings: Settings = NO_SETTINGS,
 ) -> int:
     """Show the maps of a layer as one picture, with the number and the mean of each channel.
 
-    -o names a file, or a folder if there are several layers. --size, --backbone, --pooling and
-    --padding of impasto paint can be given as well.
+    --size, --backbone, --pooling and --padding of impasto paint can be given as well.
     """
     from impasto.cli.experiments import draw_features
 
-    return draw_features(picture, layer, count, columns, shared, settings, bench, overwrite)
+    place = BenchOptions(output=output, weights=weights, offline=offline)
+    layers = layer or ["relu3_1"]
+    return draw_features(picture, layers, count, columns, shared, settings, place, overwrite)
 
 
 @app.command(usage="Usage: impasto lab texture [OPTIONS] STYLE...")
