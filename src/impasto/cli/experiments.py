@@ -171,7 +171,7 @@ def run_experiment(experiment: Experiment, name: str, bench: BenchOptions) -> in
         memory=None if bench.memory is None else parse_bytes(bench.memory),
         offline=bench.offline,
     )  # fmt: skip
-    teller = Teller(len(experiment.runs), quiet=bench.quiet)
+    teller = Teller(quiet=bench.quiet)
     with Interruption(quiet=bench.quiet) as interruption:
         interruption.worth_saving = True
         try:
@@ -195,10 +195,16 @@ def spell_weights(given: str) -> str:
 class Teller:
     """Tells people how an experiment goes: a line when a run ends, and now and then between."""
 
-    def __init__(self, count: int, *, quiet: bool) -> None:
-        self._count, self._quiet = count, quiet
-        self._ended = 0
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._count = self._ended = 0
         self._told = time.monotonic()
+
+    def planned(self, runs: int, jobs: int, seconds: float) -> None:
+        """There is something to do."""
+        self._count = runs
+        at_a_time = f", {jobs} at a time" if jobs > 1 else ""
+        self._say(f"{runs} runs to do{at_a_time}; about {spell_time(seconds)}.")
 
     def began(self, run: Run) -> None:
         """A run begins."""
@@ -211,10 +217,11 @@ class Teller:
     def ended(self, run: Run, record: "Record") -> None:
         """A run is done, or failed."""
         self._ended += 1
+        place = f"[{self._ended}/{self._count}]"
         if record["status"] == "done":
-            self._say(f"[{self._ended}] {run.name}: {spell_time(record['seconds'])}")
-        elif not self._quiet:
-            self._say(f"[{self._ended}] {run.name}: not possible: {record['reason']}")
+            self._say(f"{place} {run.name}: {spell_time(record['seconds'])}")
+        else:
+            self._say(f"{place} {run.name}: not possible: {record['reason']}")
 
     def _say(self, text: str) -> None:
         self._told = time.monotonic()

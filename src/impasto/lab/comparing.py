@@ -1,6 +1,7 @@
 """Pictures side by side: what their files say about how they were painted, and their scores."""
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,8 +112,6 @@ def _refer(path: Path, folder: Path) -> dict[str, Any]:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    import os
-
     return os.path.relpath(path, folder)
 
 

@@ -1,7 +1,7 @@
 """An experiment from plan to page: what is open is run, and the page is kept up to date."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -89,6 +89,8 @@ def _conduct(
     scribe = _Scribe(listener, notebook)
     try:
         if open_runs:
+            seconds = sum(one.seconds for one in plans if one.is_open) / count
+            scribe.planned(len(open_runs), count, seconds)
             run_all(open_runs, share_out(conditions, count), count, scribe, stopping)
     finally:
         page = write_report(notebook)
@@ -115,12 +117,6 @@ def rebuild(folder: Path) -> Path:
     return write_report(Notebook(folder))
 
 
-def describe_plan(plans: Sequence[Forecast]) -> tuple[float, int]:
-    """About how many seconds the open runs take one after the other, and the largest memory."""
-    todo = [one for one in plans if one.is_open]
-    return sum(one.seconds for one in todo), max((one.memory for one in todo), default=0)
-
-
 class _Scribe:
     """Passes everything on, counts, and writes the page now and then."""
 
@@ -128,6 +124,9 @@ class _Scribe:
         self._listener, self._notebook = listener, notebook
         self._written = time.monotonic()
         self.done = self.failed = 0
+
+    def planned(self, runs: int, jobs: int, seconds: float) -> None:
+        self._listener.planned(runs, jobs, seconds)
 
     def began(self, run: Run) -> None:
         self._listener.began(run)

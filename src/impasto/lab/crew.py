@@ -3,6 +3,7 @@
 A process that dies, for want of memory perhaps, costs the run that it was at and no other.
 """
 
+import contextlib
 import functools
 import json
 import os
@@ -67,6 +68,9 @@ class Conditions:
 
 class Listener(Protocol):
     """Who is told how the work goes; called from several threads, but never at once."""
+
+    def planned(self, runs: int, jobs: int, seconds: float) -> None:
+        """So many runs are to be done, so many at a time, in about so many seconds."""
 
     def began(self, run: Run) -> None:
         """A run begins."""
@@ -197,6 +201,8 @@ class _Hand(threading.Thread):
     def _give(self, run: Run) -> None:
         self._desk.began(run)
         process = self._hire()
+        if self._stopped:
+            return
         record: Record | None = None
         try:
             self._say(process, run.to_dict())
@@ -204,8 +210,8 @@ class _Hand(threading.Thread):
         except OSError:
             pass
         if record is None and not self._stopped:
+            self._dismiss()
             record = _describe_death(run, process)
-            self._process = None
         if record is not None:
             self._desk.ended(run, record)
 
@@ -243,8 +249,10 @@ class _Hand(threading.Thread):
             return
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
-                stream.close()
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
         self._process.wait()
+        self._process = None
 
 
 def _describe_death(run: Run, process: "subprocess.Popen[str]") -> Record:

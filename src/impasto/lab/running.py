@@ -235,9 +235,16 @@ class _Session:
         )
 
 
-@functools.lru_cache(maxsize=8)
 def load_picture(source: str) -> Picture:
     """Read a picture; a few are kept, since many runs share them."""
+    path = Path(source)
+    known = path.stat().st_mtime_ns if path.is_file() else 0
+    return _load_known(source, str(path.absolute()), known)
+
+
+@functools.lru_cache(maxsize=8)
+def _load_known(source: str, place: str, changed: int) -> Picture:
+    """Read a picture of a certain place and time."""
     return images.load(source)
 
 
