@@ -47,6 +47,14 @@ def test_a_grid_is_all_combinations_in_order():
     assert found.runs[1].labels == {"optimizer": "lbfgs", "speed": "fast"}
 
 
+def test_axes_come_in_the_order_of_the_file():
+    variants = {"b": {"x": {"seed": 1}, "y": {"seed": 2}}}
+    found = grow(make_sweep(variants=variants, grid={"loss": ["gatys", "johnson"]}))
+    assert list(found.axes) == ["b", "loss"]
+    found = grow(make_sweep(grid={"loss": ["gatys", "johnson"]}, variants=variants))
+    assert list(found.axes) == ["loss", "b"]
+
+
 def test_listed_runs_come_beside_the_grid():
     found = grow(
         make_sweep(grid={"strength": [1, 2]}, runs=[{"name": "mine", "strength": 5, "seed": 3}])

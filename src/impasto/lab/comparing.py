@@ -54,6 +54,7 @@ def _examine(
     else:
         try:
             config = PaintConfig(**settings)
+            record["settings"] = settings
             record["resolved"] = config.resolve().model_dump(mode="json")
         except (ImpastoError, TypeError) as error:
             notes.append(f"its settings are not understood: {error}")

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from impasto.files import replacing
 from impasto.lab.curves import WHOLE, color_class, draw_curves
 from impasto.lab.embedding import embed
-from impasto.lab.experiments import spell
+from impasto.lab.experiments import WEIGHTS, spell
 from impasto.lab.layout import lay_out
 from impasto.lab.notebook import PAGE, Notebook, Record
 from impasto.lab.scoring import MEANINGS
@@ -81,7 +81,10 @@ def _write_policy(css: str, script: str) -> str:
 def describe(story: Story, mark: Any = str) -> dict[str, Any]:
     """Everything that the template needs; `mark` says which texts are HTML already."""
     done = [entry for entry in story.entries if entry.state == "done"]
-    differing = find_differences([entry.record.get("resolved", {}) for entry in done])
+    given = {name for entry in done for name in entry.record.get("settings", ())} | {WEIGHTS}
+    resolved = [entry.record.get("resolved", {}) for entry in done]
+    # What merely follows from what was given need not be told.
+    differing = [name for name in find_differences(resolved) if name in given]
     runs = [_describe_entry(entry, story, differing, len(done), mark) for entry in story.entries]
     photos, styles = _collect_inputs(story)
     failed = [entry for entry in story.entries if entry.state == "failed"]

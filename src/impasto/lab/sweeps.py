@@ -32,6 +32,7 @@ class Sweep:
         settings: For all runs.
         grid: Setting -> the values that it takes.
         variants: Axis -> label -> settings that change together.
+        grid_first: Whether the axes of the grid come before the variants, as in the file.
         runs: Further runs, with settings of their own.
         snapshots: Steps after which the picture so far is kept.
     """
@@ -45,6 +46,7 @@ class Sweep:
     settings: dict[str, Any] = field(default_factory=dict)
     grid: dict[str, list[Any]] = field(default_factory=dict)
     variants: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    grid_first: bool = True
     runs: tuple[dict[str, Any], ...] = ()
     snapshots: tuple[int, ...] = ()
 
@@ -101,6 +103,7 @@ def parse_sweep(found: Mapping[str, Any], where: str) -> Sweep:
         settings=settings,
         grid=grid,
         variants=variants,
+        grid_first=next((name == "grid" for name in found if name in ("grid", "variants")), True),
         runs=tuple(runs),
         snapshots=tuple(snapshots),
     )
@@ -164,7 +167,7 @@ def _combine(
         for name, values in sweep.grid.items()
         if name not in overrides
     }
-    choices |= sweep.variants
+    choices = choices | sweep.variants if sweep.grid_first else sweep.variants | choices
     plans = []
     if choices:
         for labels in itertools.product(*choices.values()):
