@@ -10,6 +10,7 @@ from PIL import Image
 
 from impasto.config import PaintConfig, normalize_layers
 from impasto.errors import ConfigError, ImageError, OutputError
+from impasto.lab import sweeps
 from impasto.lab.curves import draw_curves
 from impasto.lab.experiments import Experiment, Run
 from impasto.lab.layout import lay_out
@@ -411,3 +412,19 @@ def test_lines_of_json_are_strict(tmp_path):
         raise AssertionError(name)
 
     json.loads((tmp_path / "lab/runs.jsonl").read_text(), parse_constant=refuse)
+
+
+def test_the_demo_covers_statistics_networks_and_pooling():
+    found = grow(read_sweep(Path(sweeps.__file__).with_name("demo.toml")))
+    assert [len(values) for values in found.axes.values()] == [7, 3, 2]
+    assert list(found.axes) == ["statistic", "network", "pooling"]
+    assert len(found.runs) == 42
+    for run in found.runs:
+        random = run.settings["backbone"] != "vgg19"
+        assert (run.weights == "random") == random == ("random" in run.name)
+
+
+def test_weights_are_part_of_what_a_run_is():
+    run = Run("r", {}, "p", (), {"seed": 1})
+    assert run.with_weights("random").key != run.key
+    assert run.with_weights("a").with_weights("b").weights == "a"
