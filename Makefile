@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 # Two test processes on two cores: more threads than cores would only make them wait.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
-.PHONY: help demo install test test-slow check format bench gallery docs clean
+.PHONY: help demo lab-demo install test test-slow check format bench gallery docs clean
 
 help:
 	@echo "make demo       install, then paint a real photograph and say where it is"
+	@echo "make lab-demo   a report on ways to measure a style, networks and pooling (half an hour)"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones"
 	@echo "make check      formatting, lint, types, architecture, generated docs"
@@ -34,6 +35,9 @@ install: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(BIN)/python scripts/demo.py
+
+lab-demo: $(VENV)/.installed
+	$(BIN)/impasto lab sweep src/impasto/lab/demo.toml -o lab-demo --jobs auto
 
 test: $(VENV)/.developer
 	$(PYTEST) -n 2 -m "not slow"

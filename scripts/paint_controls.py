@@ -230,6 +230,26 @@ def backbones() -> Sheet:
     }
 
 
+def layers() -> Sheet:
+    """What low and high layers remember: of a photograph its content, of a style its texture."""
+    photo, style = Image.fromarray(skimage.data.coffee()), "mosaic"
+    canvas = images.name_canvas(SIZE, SIZE)
+    common: dict[str, Any] = {"size": SIZE // 2, "loss": "gatys", "scales": 1, "steps": (150,)}
+    pictures: Sheet = {}
+    for layer in ("relu2_1", "relu4_1", "relu5_1"):
+        found = impasto.paint(
+            photo, [], content_layers=(layer,), style_weight=0.0, init="noise", **common
+        )
+        pictures[f"content of {layer}"] = found.to_pil()
+    five = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    for count in (1, 3, 5):
+        found = impasto.paint(
+            canvas, style, style_layers=five[:count], content_weight=0.0, init="noise", **common
+        )
+        pictures[f"style of {count} layers"] = found.to_pil()
+    return {"photograph": photo, **pictures}
+
+
 SHEETS: dict[str, Callable[[], Sheet]] = {
     "masks": masks,
     "strength": strength,
@@ -243,6 +263,7 @@ SHEETS: dict[str, Callable[[], Sheet]] = {
     "finish": finish,
     "statistics": statistics,
     "backbones": backbones,
+    "layers": layers,
 }
 
 

@@ -443,7 +443,8 @@ class Painter:
 
         Args:
             photo: The photograph: path, bytes, open file, PIL image, array or tensor.
-            styles: Style pictures, or names from the gallery such as "mosaic".
+            styles: Style pictures, or names from the gallery such as "mosaic"; none are needed
+                with a style weight of 0.
             config: Settings; the defaults if left out.
             start: Picture to start from, for `init="file"`.
             placement: Masks, labels and a map of strength.
@@ -592,7 +593,9 @@ def find_mask(
 
 def find_style(style: Source | Picture) -> Source | Picture:
     """Turn the name of a gallery style into its picture's path; a file of that name wins."""
-    if not isinstance(style, str) or style == "-" or Path(style).exists():
+    if not isinstance(style, str) or style == "-" or images.is_canvas(style):
+        return style
+    if Path(style).exists():
         return style
     bare = not Path(style).suffix and len(Path(style).parts) == 1
     # A name that is misspelt is answered with the names there are.
@@ -614,7 +617,7 @@ def _check_job(job: Job) -> None:
                 f"The style {style.name} is only {style.size[1]}x{style.size[0]} px; each side"
                 f" must be at least {SMALLEST_SIDE} px."
             )
-    if not job.styles:
+    if not job.styles and job.config.needs_style:
         raise ConfigError("No style is given; name at least one style picture.")
     if "file" in parse_blend(job.config.init) and job.start is None:
         raise ConfigError("The start 'file' needs a picture; give one, with --init-file.")

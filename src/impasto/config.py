@@ -431,6 +431,12 @@ class PaintConfig(BaseModel):
             return self.smoothing == "softmax"
         return find_family(self.backbone) == "resnet" and self.loss != "impasto"
 
+    @property
+    def needs_style(self) -> bool:
+        """Whether any part of it looks at a style picture; a reconstruction does not."""
+        reconstructs = self.style_weight == 0 and self.is_painted and self.photoreal == "none"
+        return not reconstructs or "style" in parse_blend(self.init)
+
     def _choose_photoreal_weight(self) -> float:
         return _first(self.photoreal_weight, PHOTOREAL_WEIGHT * (self.photoreal == "affine"))
 

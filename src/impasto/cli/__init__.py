@@ -86,6 +86,12 @@ _COMMANDS = {
     "NAME is people, background, faces, sky, ground, or cluster:K/N, with not- before it for all"
     " but that. Retouch the picture and give it to impasto paint as --mask or --strength-map; or"
     " give the name itself there.",
+    "lab": "Experiments: what layers see and remember, sweeps over settings, and their reports.\n\n"
+    "For example\n"
+    "  impasto lab reconstruct photo.jpg --layer relu2_1 --layer relu4_2\n"
+    "  impasto lab texture mosaic --size 512x256 --seamless straight\n"
+    "  impasto lab sweep grid.toml --jobs auto\n"
+    "  impasto lab recipe --list",
     "score": "Score results beside two baselines: the photograph itself and the style itself.\n\n"
     "For example\n"
     "  impasto score photo.jpg painting.jpg a.png b.png --explain\n"
@@ -104,7 +110,7 @@ _USAGES = {
     "score": "Usage: impasto score [OPTIONS] PHOTO STYLE RESULT...",
 }
 for _name, _help in _COMMANDS.items():
-    _target = "app" if _name == "weights" else "command"
+    _target = "app" if _name in ("lab", "weights") else "command"
     _usage = {"usage": _USAGES[_name]} if _name in _USAGES else {}
     app.command(f"impasto.cli.{_name}:{_target}", name=_name, help=_help, **_usage)
 

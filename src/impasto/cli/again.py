@@ -275,6 +275,8 @@ class _Search:
                     yield path
         if name in gallery.STYLES:
             yield gallery.picture_path(name)
+        if images.is_canvas(name):
+            yield Path(name)
 
     def _is_right(self, source: str, identity: dict[str, str]) -> bool:
         from impasto.api import find_style, identify

@@ -106,10 +106,10 @@ def command(
 ) -> int:
     """Paint a photograph, or a folder of them."""
     refuse_options((photo, *styles), "--init-file")
-    if not styles:
-        raise ConfigError("No style is given; name a picture, or a style from impasto styles.")
     recorded, notes = _read_family(family, settings)
     config = settings_from(settings, init_file, **recorded)
+    if not styles and config.needs_style:
+        raise ConfigError("No style is given; name a picture, or a style from impasto styles.")
     commission = Commission(photo, styles, config, init_file, places, notes, family)
     return carry_out(commission, output, running)
 

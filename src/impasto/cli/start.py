@@ -78,9 +78,10 @@ class Start:
         saving = self.job.frugality
         tiles = f" in tiles of {saving.tile} px" if saving else ""
         styles = ", ".join(style.name for style in self.job.styles)
+        manner = f"in the manner of {styles}" if styles else "from its content layers"
         return [
             f"Painting on {device} in {arithmetic} ({self.choice.reason}).",
-            f"{self.job.photo.name} in the manner of {styles}: {sizes}; about"
+            f"{self.job.photo.name} {manner}: {sizes}; about"
             f" {self.memory / 2**30:.1f} GiB of memory{tiles}.",
             *(f"Note: {note}" for note in self.notes),
         ]
