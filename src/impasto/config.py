@@ -417,7 +417,8 @@ class PaintConfig(BaseModel):
     @property
     def statistics(self) -> dict[str, float]:
         """How a style is measured: name -> weight."""
-        return parse_statistics(self.statistic or ("moments" if self.loss == "impasto" else "gram"))
+        usual = "moments" if self.loss == "impasto" else "gram"
+        return parse_statistics(usual if self.statistic is None else self.statistic)
 
     @property
     def is_painted(self) -> bool:
