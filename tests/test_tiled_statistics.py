@@ -58,12 +58,12 @@ def evaluate(
     return (tiled.of_details() if details else tiled)(image)
 
 
-def assert_equal(tiled: Evaluation, whole: Evaluation) -> None:
+def assert_equal(tiled: Evaluation, whole: Evaluation, tolerance: float = 1e-4) -> None:
     assert tiled.loss == pytest.approx(whole.loss, rel=1e-4)
     assert tiled.terms == pytest.approx(whole.terms, rel=1e-4)
     assert whole.terms["style"] > 1e-4 * whole.loss
     difference = (tiled.gradient - whole.gradient).norm() / whole.gradient.norm()
-    assert difference < 1e-4
+    assert difference < tolerance
 
 
 @pytest.mark.parametrize("name", STATISTICS)
@@ -94,7 +94,9 @@ def test_masks_and_several_styles_are_tiled_too(encoder: VGG, name: str) -> None
 def test_patterns_are_tiled_too(encoder: VGG, name: str, kind: str) -> None:
     settings = {"statistic": name, "seamless": kind, "content_weight": 0.0, "tv_weight": 0.0}
     whole = evaluate(encoder, None, size=(64, 32), **settings)
-    assert_equal(evaluate(encoder, 24, size=(64, 32), **settings), whole)
+    # Among a hundred positions a quantile may fall on a gap between two values, where it jumps.
+    tolerance = 1e-3 if name in ("histogram", "sliced") else 1e-4
+    assert_equal(evaluate(encoder, 24, size=(64, 32), **settings), whole, tolerance)
 
 
 def test_a_pattern_looks_around_its_corners(encoder: VGG) -> None:
