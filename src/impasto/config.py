@@ -378,6 +378,7 @@ class PaintConfig(BaseModel):
         content_layers = normalize_layers(self.content_layers or defaults.content_layers)
         style_layers = normalize_layers(self.style_layers or defaults.style_layers)
         resolved = {
+            "statistic": self.statistic or ",".join(self.statistics),
             "content_layers": content_layers,
             "style_layers": style_layers,
             "content_layer_weights": self.content_layer_weights
