@@ -9,8 +9,8 @@ A softmax is e^x divided by the sum of e^x over the whole layer, and both the st
 sum are sums over positions. So here an encoder gives e^x (`Smoothed`), and what the sum makes of it
 is done to the moments (`settle`), which is exact in tiles as well. Departures from the paper:
 
-- It is advised for the published forms of the loss only. The default loss compares means and
-  covariances as shares of the target's own size, layer by layer, which peaks cannot upset.
+- It is advised for the published forms of the loss only. The default loss, which compares means and
+  covariances as shares of the target's own size, painted better without in all that we tried.
 - Activations are first divided by a temperature, three times the layer's own spread. The paper
   takes them as they are, which suits networks whose activations are of about 1; where they are
   ten, a softmax is one high peak and the painting falls apart.
