@@ -205,6 +205,8 @@ def test_borders_are_as_the_estimate_of_memory_has_them(architecture: str, make:
     ]
     assert border <= find_border(config) < border + 48
     assert estimates[0] < estimates[1]
+    # Steps that look at fine layers only see content there too.
+    assert any(encoder.stride(layer) <= 4 for layer in config.content_layers or ())
 
 
 # --- errors and formats -------------------------------------------------------------------------

@@ -22,29 +22,30 @@ class Layers(NamedTuple):
     style_weights: tuple[float, ...]
 
 
-#: By the position that VGG's defaults have: strides 2, 4, 8 and 16 count less and less.
+#: Style layers have strides of 2, 4, 8 and 16 px, which count less and less; content layers of 4
+#: and 8, as VGG's, so that the steps which look at fine layers only still see content.
 _FALLING = (0.5, 0.35, 0.1, 0.05)
 
 _LAYERS: dict[str, Layers] = {
     "resnet18": Layers(
-        ("layer2_1", "layer3_1"), ("relu1", "layer1_2", "layer2_2", "layer3_2"), _FALLING
+        ("layer1_2", "layer2_2"), ("relu1", "layer1_2", "layer2_2", "layer3_2"), _FALLING
     ),
     "resnet34": Layers(
-        ("layer2_2", "layer3_3"), ("relu1", "layer1_3", "layer2_4", "layer3_6"), _FALLING
+        ("layer1_3", "layer2_4"), ("relu1", "layer1_3", "layer2_4", "layer3_6"), _FALLING
     ),
     "resnet50": Layers(
-        ("layer2_2", "layer3_3"), ("relu1", "layer1_3", "layer2_4", "layer3_6"), _FALLING
+        ("layer1_3", "layer2_4"), ("relu1", "layer1_3", "layer2_4", "layer3_6"), _FALLING
     ),
     "resnet101": Layers(
-        ("layer2_2", "layer3_4"), ("relu1", "layer1_3", "layer2_4", "layer3_6"), _FALLING
+        ("layer1_3", "layer2_4"), ("relu1", "layer1_3", "layer2_4", "layer3_6"), _FALLING
     ),
     "densenet121": Layers(
-        ("transition1", "denseblock2"),
+        ("denseblock1", "transition1"),
         ("relu0", "denseblock1", "denseblock2", "transition2"),
         _FALLING,
     ),
     "efficientnet_lite0": Layers(
-        ("block4", "block7"), ("stem", "block2", "block4", "block8"), _FALLING
+        ("block2", "block4"), ("stem", "block2", "block4", "block8"), _FALLING
     ),
 }
 _LAYERS["wide_resnet50_2"] = _LAYERS["resnet50"]
