@@ -83,6 +83,7 @@ def test_overrides_replace_everything_and_end_what_varied():
     assert [run.name for run in found.runs] == ["max", "average"]
     assert found.runs[0].settings == {"size": 64, "steps": [4], "pooling": "max", "seed": 7}
     assert found.runs[0].snapshots == (1, 2)
+    assert found.description.endswith("Here with other settings: size 64, seed 7, steps 4.")
 
 
 def test_rows_are_the_height_of_the_picture():

@@ -144,7 +144,11 @@ def expand(
                 caption=plan.caption,
             )
         )
-    return Experiment(sweep.title, sweep.description, tuple(runs), axes, sweep.source)
+    description = sweep.description
+    if overrides:
+        changed = ", ".join(f"{name} {spell(value)}" for name, value in overrides.items())
+        description += f"\n\nHere with other settings: {changed}."
+    return Experiment(sweep.title, description, tuple(runs), axes, sweep.source)
 
 
 @dataclass(frozen=True)
