@@ -132,7 +132,7 @@ def _describe_entry(
         "labels": dict(entry.labels),
         "caption": entry.caption,
         "state": entry.state,
-        "reason": record.get("reason", "not run yet"),
+        "reason": record.get("reason", "the same command makes it"),
         "settings": {name: spell_setting(resolved.get(name)) for name in differing},
         "scores": record.get("scores") or {},
         "terms": record.get("terms") or {},
