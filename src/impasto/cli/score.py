@@ -180,7 +180,7 @@ def _tell(table: "ScoreTable", *, json: bool, explain: bool) -> None:
     if json:
         write_json(table.to_dict())
         return
-    for columns in _split(table) if sys.stdout.isatty() else [table.columns]:
+    for columns in _split(table) if sys.stdout.isatty() else [list(table.columns)]:
         rows = [
             (row.picture, *(_spell(row.values.get(column.key)) for column in columns))
             for row in table.rows
