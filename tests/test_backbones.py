@@ -11,7 +11,7 @@ from impasto.backbones import ARCHITECTURES, find_architecture, find_family, fin
 from impasto.config import LOSS_DEFAULTS, PaintConfig, Pattern
 from impasto.encoders import Encoder
 from impasto.encoders.architectures import build_encoder, draw_state, list_layers, list_weights
-from impasto.encoders.frozen import Frozen
+from impasto.encoders.frozen import Border, Frozen, Shrinking
 from impasto.errors import ConfigError, ShapeError, WeightsError
 from impasto.memory import Frugality, estimate_memory, find_border
 from impasto.objective import Objective, build_objective, check_layers
@@ -309,8 +309,10 @@ def test_smoothing_is_for_the_losses_that_need_it() -> None:
 
 
 def test_what_belongs_to_vgg_is_refused_elsewhere() -> None:
-    with pytest.raises(ConfigError, match="--pooling is for VGG"):
-        PaintConfig(backbone="resnet18", pooling="average")
+    with pytest.raises(ConfigError, match="efficientnet_lite0 has no pooling; leave it out"):
+        PaintConfig(backbone="efficientnet_lite0", pooling="average")
+    with pytest.raises(ConfigError, match="--pooling-gain is for VGG"):
+        PaintConfig(backbone="resnet18", pooling_gain=False)
     with pytest.raises(ConfigError, match="--photoreal looks through a VGG"):
         PaintConfig(backbone="resnet18", photoreal="affine")
     with pytest.raises(ConfigError, match="without smoothing"):
@@ -335,3 +337,30 @@ def test_masks_and_regions_are_measured_as_with_vgg(make: Make) -> None:
     objective = build_objective(make("resnet18"), config, CONTENT, [STYLE, CONTENT], SIZE)
     assert isinstance(objective, Objective)
     assert set(objective.style) == set(FAMILIES["resnet18"])
+
+
+@pytest.mark.parametrize("border", ["zero", "straight"])
+def test_windows_are_pooled_in_three_ways(border: Border) -> None:
+    x = torch.rand((2, 3, 8, 10), generator=torch.Generator().manual_seed(3))
+    largest, mean, root = (Shrinking(kind)(x, border) for kind in ("max", "average", "l2"))
+    assert largest.shape == mean.shape == root.shape == (2, 3, 4, 5)
+    window = x[..., 1:4, 3:6].flatten(2)  # around row 2, column 4
+    assert torch.allclose(largest[..., 1, 2], window.amax(2))
+    assert torch.allclose(mean[..., 1, 2], window.mean(2))
+    assert torch.allclose(root[..., 1, 2], window.square().mean(2).sqrt(), atol=1e-6)
+    # What lies beyond a border of zeros does not count.
+    corner = x[..., :2, :2].flatten(2) if border == "zero" else None
+    if corner is not None:
+        assert torch.allclose(mean[..., 0, 0], corner.mean(2))
+
+
+def test_poolings_of_a_resnet_see_different_things() -> None:
+    state, image = draw_state("resnet18"), torch.rand(1, 3, 64, 64)
+    seen = [
+        build_encoder("resnet18", state, "torchvision", PaintConfig(pooling=kind))(
+            image, ["relu1", "pool1"]
+        )
+        for kind in ("max", "average")
+    ]
+    assert torch.equal(seen[0]["relu1"], seen[1]["relu1"])
+    assert (seen[0]["pool1"] > seen[1]["pool1"]).float().mean() > 0.5

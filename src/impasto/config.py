@@ -269,7 +269,7 @@ class PaintConfig(BaseModel):
     )
     pooling: Pooling = Field(
         "max",
-        description="How VGG shrinks: max (as trained: surer forms), average (softer), l2.",
+        description="How a network shrinks: max (as trained: surer forms), average (softer), l2.",
     )
     pooling_gain: bool = Field(
         True,
@@ -530,8 +530,10 @@ def _find_defaults(config: PaintConfig) -> _LossDefaults:
 def _check_backbone(config: PaintConfig) -> None:
     if find_family(config.backbone) == "vgg":
         return
-    if config.pooling != "max" or not config.pooling_gain:
-        raise ConfigError(f"--pooling is for VGG; {config.backbone} shrinks in a way of its own.")
+    if config.pooling != "max" and find_family(config.backbone) == "efficientnet":
+        raise ConfigError(f"--pooling: {config.backbone} has no pooling; leave it out.")
+    if not config.pooling_gain:
+        raise ConfigError(f"--pooling-gain is for VGG; leave it out with {config.backbone}.")
 
 
 def _default_style_weights(layers: tuple[str, ...], defaults: _LossDefaults) -> tuple[float, ...]:

@@ -61,6 +61,8 @@ def build_encoder(
     if family is vgg:
         options |= {"pooling": config.pooling, "pooling_gain": config.pooling_gain}
         return vgg.VGG(architecture, state, **options)
+    if family is not efficientnet:  # which has strides in place of poolings
+        options["pooling"] = config.pooling
     network: Frozen = family.build(architecture, state, **options)
     return network
 

@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.config import Padding, Pattern
+from impasto.config import Padding, Pattern, Pooling
 from impasto.encoders.frozen import (
     Border,
     Frozen,
     Part,
-    Pooling,
+    Shrinking,
     Reader,
     Shapes,
     State,
@@ -87,6 +87,7 @@ def build(
     *,
     preprocessing: str = "torchvision",
     padding: Padding | Pattern = "replicate",
+    pooling: Pooling = "max",
 ) -> Frozen:
     """Build the encoder.
 
@@ -95,6 +96,7 @@ def build(
         state: Weights with torchvision's names; those of the classifier are ignored.
         preprocessing: See `Frozen`.
         padding: See `Frozen`.
+        pooling: See `Shrinking`.
 
     Raises:
         WeightsError: If `state` lacks a weight or has one of another shape.
@@ -104,7 +106,7 @@ def build(
     stem = reader.convolution(
         "features.conv0", "features.norm0", (width, 3, 7, 7), step=2, first=True
     )
-    stages: dict[str, nn.Module] = {"relu0": Stem(stem), "pool0": Pooling()}
+    stages: dict[str, nn.Module] = {"relu0": Stem(stem), "pool0": Shrinking(pooling)}
     outputs = width
     for group in _list_groups(architecture):
         if group.number > 1:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.config import Padding, Pattern
+from impasto.config import Padding, Pattern, Pooling
 from impasto.encoders import describe_unknown_layer
 from impasto.errors import ConfigError, ShapeError, WeightsError
 from impasto.patterns import cut_window, round_size
@@ -97,16 +97,31 @@ class Convolution(nn.Module):
         return F.conv2d(x, self.weight, self.bias, self.step, padding, groups=groups)
 
 
-class Pooling(nn.Module):
-    """Maximum pooling over windows of 3 x 3, every second of them."""
+class Shrinking(nn.Module):
+    """Pooling over windows of 3 x 3, every second of them.
+
+    Args:
+        pooling: `max` as trained; `average`; `l2`, the root of the mean square.
+    """
 
     kernel, step, before = 3, 2, 1
 
+    def __init__(self, pooling: Pooling = "max") -> None:
+        super().__init__()
+        self._pooling = pooling
+
     def forward(self, x: Tensor, border: Border) -> Tensor:
         """Shape (B, C, H, W) -> (B, C, ceil(H / 2), ceil(W / 2))."""
+        around = 1
         if _repeats(border):
-            return F.max_pool2d(_surround(x, 1, 1, border), 3, 2)
-        return F.max_pool2d(x, 3, 2, 1)
+            x, around = _surround(x, 1, 1, border), 0
+        if self._pooling == "max":
+            return F.max_pool2d(x, 3, 2, around)
+        if self._pooling == "average":
+            return F.avg_pool2d(x, 3, 2, around, count_include_pad=False)
+        mean = F.avg_pool2d(x.square(), 3, 2, around, count_include_pad=False)
+        # The small constant keeps the square root's slope finite where nothing is active.
+        return (mean + 1e-8).sqrt_()
 
     @property
     def path(self) -> Sequence[Part]:

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from impasto.config import Padding, Pattern
+from impasto.config import Padding, Pattern, Pooling
 from impasto.encoders.frozen import (
     Border,
     Convolution,
     Frozen,
     Part,
-    Pooling,
+    Shrinking,
     Reader,
     Shapes,
     State,
@@ -81,6 +81,7 @@ def build(
     *,
     preprocessing: str = "torchvision",
     padding: Padding | Pattern = "replicate",
+    pooling: Pooling = "max",
 ) -> Frozen:
     """Build the encoder.
 
@@ -89,13 +90,14 @@ def build(
         state: Weights with torchvision's names; those of the classifier are ignored.
         preprocessing: See `Frozen`.
         padding: See `Frozen`.
+        pooling: See `Shrinking`.
 
     Raises:
         WeightsError: If `state` lacks a weight or has one of another shape.
     """
     reader = Reader(architecture, state)
     stem = reader.convolution("conv1", "bn1", (64, 3, 7, 7), step=2, first=True)
-    stages: dict[str, nn.Module] = {"relu1": Stem(stem), "pool1": Pooling()}
+    stages: dict[str, nn.Module] = {"relu1": Stem(stem), "pool1": Shrinking(pooling)}
     for plan in _list_blocks(architecture):
         stages[plan.layer] = _Block(
             [_take(reader, kernel) for kernel in plan.branch],
