@@ -13,7 +13,7 @@ POSITIONS = 1024
 
 #: What the difference is multiplied with, so that it keeps a photograph about as near as the
 #: default does.
-BALANCE = 2.0
+BALANCE = 8.0
 
 
 class Sample(NamedTuple):
