@@ -42,7 +42,9 @@ def test_a_larger_painting_takes_more(pooling: str, precision: torch.dtype) -> N
 
 @given(st.integers(16, 4000), st.integers(1, 4000))
 def test_it_never_takes_less_for_more(size: int, more: int) -> None:
-    assert estimate(size=size + more) >= estimate(size=size)
+    # With the preset's own steps a larger painting may take fewer, and keep less of them.
+    given = {"steps": (50,), "scales": 1}
+    assert estimate(size=size + more, **given) >= estimate(size=size, **given)
 
 
 def test_what_takes_more() -> None:
