@@ -6,6 +6,7 @@ FOLDER` they stay as they are and the results go there.
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 import nbformat
@@ -23,11 +24,15 @@ def run(path: Path, out: Path) -> None:
         nbclient.exceptions.CellExecutionError: If a cell fails.
     """
     book = nbformat.read(path, as_version=4)
-    # No network ports are opened where the system has another way.
-    kernel = AsyncKernelManager(
-        kernel_name="python3", transport="tcp" if sys.platform == "win32" else "ipc"
-    )
-    NotebookClient(book, km=kernel, timeout=SECONDS, record_timing=False).execute()
+    transport = "tcp" if sys.platform == "win32" else "ipc"  # ipc: no port of the network is opened
+    with tempfile.TemporaryDirectory() as folder:
+        kernel = AsyncKernelManager(
+            kernel_name="python3", transport=transport, connection_file=f"{folder}/kernel.json"
+        )
+        client = NotebookClient(
+            book, km=kernel, timeout=SECONDS, record_timing=False, coalesce_streams=True
+        )
+        client.execute(cleanup_kc=True)
     clean(book)
     nbformat.validate(book)
     out.write_text(nbformat.writes(book, indent=1) + "\n", encoding="utf-8")
