@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
 help:
 	@echo "make demo       install, then paint a real photograph and say where it is"
-	@echo "make lab-demo   a report on ways to measure a style, networks and pooling (half an hour)"
+	@echo "make lab-demo   a report on ways to measure a style, networks and pooling (ten minutes)"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones"
 	@echo "make check      formatting, lint, types, architecture, generated docs"
