@@ -8,8 +8,6 @@ it is asked at other layers than the painter's, and called biased all the same.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from importlib import metadata
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -35,6 +33,7 @@ from impasto.pyramid import Size
 from impasto.statedicts import State, read_file
 from impasto.statistics import Moments, blend_moments, collect_moments
 from impasto.targets import scale_style
+from impasto.weights import find_bundled
 
 #: Judges look as they were trained to.
 _AS_TRAINED = PaintConfig(pooling="max", padding="zero")
@@ -241,16 +240,6 @@ def load_judge(name: str) -> Encoder | None:
     except WeightsError:
         return None
     return build_encoder(architecture, state, preprocessing, _AS_TRAINED)
-
-
-def find_bundled(source: BundledSource) -> Path | None:
-    """The data file of an installed distribution; None if it is not there."""
-    try:
-        distribution = metadata.distribution(source.distribution.partition("==")[0])
-    except metadata.PackageNotFoundError:
-        return None
-    file = Path(str(distribution.locate_file(source.file)))
-    return file if file.is_file() else None
 
 
 def read_bundled(source: BundledSource) -> State:

@@ -295,16 +295,21 @@ def _make(entry: WeightsEntry, offline: bool, progress: Reporter | None) -> tupl
 def _source_file(source: BundledSource | UrlSource) -> Path | None:
     """A copy of the source on this computer, if there is one; its digest is not checked here."""
     if isinstance(source, BundledSource):
-        try:
-            distribution = metadata.distribution(source.distribution.partition("==")[0])
-        except metadata.PackageNotFoundError:
-            return None
-        file = Path(str(distribution.locate_file(source.file)))
-        return file if _size(file) is not None else None
+        return find_bundled(source)
     # Where a user would put it, and where torchvision itself keeps its downloads.
     folders = _folder(), Path(torch.hub.get_dir()) / "checkpoints"
     files = (folder / source.file for folder in folders)
     return next((file for file in files if _size(file) == source.size), None)
+
+
+def find_bundled(source: BundledSource) -> Path | None:
+    """The data file of an installed distribution; None if it is not there."""
+    try:
+        distribution = metadata.distribution(source.distribution.partition("==")[0])
+    except metadata.PackageNotFoundError:
+        return None
+    file = Path(str(distribution.locate_file(source.file)))
+    return file if _size(file) is not None else None
 
 
 def _unpack(source: BundledSource, file: Path | None, entry: WeightsEntry) -> State:
