@@ -5,15 +5,18 @@ BIN := $(VENV)/bin
 # Two test processes on two cores: more threads than cores would only make them wait.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
-.PHONY: help demo install test test-slow check format bench gallery docs clean
+.PHONY: help demo lab-demo install test test-slow check format bench gallery docs notebooks site clean
 
 help:
 	@echo "make demo       install, then paint a real photograph and say where it is"
+	@echo "make lab-demo   a report on ways to measure a style, networks and pooling (ten minutes)"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones"
 	@echo "make check      formatting, lint, types, architecture, generated docs"
 	@echo "make bench      speed and quality beside a peer (about three quarters of an hour)"
-	@echo "make docs       write the generated parts of docs/ and README pictures again"
+	@echo "make docs       write the generated parts of docs/ again"
+	@echo "make notebooks  run the notebooks again and keep what they show (some minutes)"
+	@echo "make site       build the documentation as a site in build/site"
 	@echo "make gallery    paint the style gallery again"
 
 $(BIN)/python:
@@ -35,6 +38,9 @@ install: $(VENV)/.installed
 demo: $(VENV)/.installed
 	$(BIN)/python scripts/demo.py
 
+lab-demo: $(VENV)/.installed
+	$(BIN)/impasto lab sweep src/impasto/lab/demo.toml -o lab-demo --jobs auto
+
 test: $(VENV)/.developer
 	$(PYTEST) -n 2 -m "not slow"
 
@@ -47,6 +53,7 @@ check: $(VENV)/.developer
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/write_reference.py --check
+	$(BIN)/python scripts/write_settings.py --check
 
 format: $(VENV)/.developer
 	$(BIN)/ruff format .
@@ -58,6 +65,17 @@ bench: $(VENV)/.developer
 
 docs: $(VENV)/.developer
 	$(BIN)/python scripts/write_reference.py
+	$(BIN)/python scripts/write_settings.py
+
+notebooks: $(VENV)/.developer
+	$(BIN)/python scripts/run_notebooks.py
+	$(BIN)/ruff format notebooks
+
+# MkDocs 1.6 is pinned, so that the advice about its successor helps nobody here.
+site: $(VENV)/.developer
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	$(BIN)/python scripts/check_site.py build/site
 
 gallery: $(VENV)/.installed
 	$(BIN)/python -m impasto.gallery --out src/impasto/gallery/pictures

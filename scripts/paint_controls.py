@@ -21,6 +21,7 @@ from impasto.config import COLORS, Pattern
 from impasto.finishing import parse_finish
 from impasto.patterns import make_sheet
 from impasto.pyramid import resize
+from impasto.statisticnames import STATISTIC_KINDS
 from impasto.touches import apply_finish
 
 FOLDER = Path("docs/pictures/controls")
@@ -215,6 +216,56 @@ def fast() -> Sheet:
     return {"photograph": photo, **sheet}
 
 
+def statistics() -> Sheet:
+    """One pair by every statistic, and by two at a time."""
+    photo = Image.fromarray(skimage.data.astronaut())
+    kinds = [*STATISTIC_KINDS, "moments,patches"]
+    sheet = {kind: paint(photo, ["swirling-night"], Placement(), statistic=kind) for kind in kinds}
+    sheet["self-similarity"] = paint(
+        photo, ["swirling-night"], Placement(), content_loss="self-similarity"
+    )
+    return sheet
+
+
+def backbones() -> Sheet:
+    """The same picture through several networks; those that were trained need no download."""
+    photo, style = Image.fromarray(skimage.data.astronaut()), "swirling-night"
+    looks: dict[str, dict[str, Any]] = {
+        "vgg19": {},
+        "efficientnet_lite0": {"backbone": "efficientnet_lite0"},
+        "the same, --smoothing softmax": {
+            "backbone": "efficientnet_lite0", "smoothing": "softmax"
+        },
+        "vgg19, random": {"weights_file": "random"},
+        "resnet50, random": {"backbone": "resnet50", "weights_file": "random"},
+        "densenet121, random": {"backbone": "densenet121", "weights_file": "random"},
+    }  # fmt: skip
+    return {
+        name: impasto.paint(photo, style, size=SIZE, **settings).to_pil()
+        for name, settings in looks.items()
+    }
+
+
+def layers() -> Sheet:
+    """What low and high layers remember: of a photograph its content, of a style its texture."""
+    photo, style = Image.fromarray(skimage.data.coffee()), "mosaic"
+    canvas = images.name_canvas(SIZE, SIZE)
+    common: dict[str, Any] = {"size": SIZE // 2, "loss": "gatys", "scales": 1, "steps": (150,)}
+    pictures: Sheet = {}
+    for layer in ("relu2_1", "relu4_1", "relu5_1"):
+        found = impasto.paint(
+            photo, [], content_layers=(layer,), style_weight=0.0, init="noise", **common
+        )
+        pictures[f"content of {layer}"] = found.to_pil()
+    five = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+    for count in (1, 3, 5):
+        found = impasto.paint(
+            canvas, style, style_layers=five[:count], content_weight=0.0, init="noise", **common
+        )
+        pictures[f"style of {count} layers"] = found.to_pil()
+    return {"photograph": photo, **pictures}
+
+
 SHEETS: dict[str, Callable[[], Sheet]] = {
     "masks": masks,
     "strength": strength,
@@ -227,6 +278,9 @@ SHEETS: dict[str, Callable[[], Sheet]] = {
     "colors": colors,
     "finish": finish,
     "fast": fast,
+    "statistics": statistics,
+    "backbones": backbones,
+    "layers": layers,
 }
 
 

@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 
 PAGE = Path("docs/reference/command-line.md")
+LAB = ("reconstruct", "features", "texture", "sweep", "recipe", "compare", "report")
 COMMANDS = (
-    *("", "paint", "fast", "again", "styles", "mask", "train", "webcam", "export", "weights"),
-    "doctor",
+    *("", "paint", "fast", "again", "styles", "mask", "lab", *(f"lab {name}" for name in LAB)),
+    *("score", "train", "webcam", "export", "weights", "doctor"),
 )
 
 
@@ -21,7 +22,7 @@ def render() -> str:
     ]
     environment = {**os.environ, "COLUMNS": "96", "NO_COLOR": "1", "TERM": "dumb"}
     for command in COMMANDS:
-        words = ["impasto", *([command] if command else []), "--help"]
+        words = ["impasto", *command.split(), "--help"]
         done = subprocess.run(
             [sys.executable, "-m", *words],
             capture_output=True,

@@ -368,6 +368,17 @@ def test_weights_of_ones_own(
         impasto.paint(photo_array, style_array, weights_file=tmp_path / "none.pth", **BRIEF)
 
 
+def test_weights_that_were_never_trained(photo_array: Array, style_array: Array) -> None:
+    painter = Painter(device="cpu", weights_file="random")
+    config = PaintConfig(backbone="resnet18", **BRIEF)
+    job = painter.prepare(photo_array, [style_array], config)
+    assert json.loads(job.settings)["weights"] == "random"
+    assert painter.load_encoder(config).architecture == "resnet18"
+    assert complete(job).picture.size == (64, 51)
+    other = Painter(device="cpu", weights_file="random")
+    assert other.prepare(photo_array, [style_array], config).fingerprint == job.fingerprint
+
+
 # --- what is refused --------------------------------------------------------------------------
 
 
@@ -418,7 +429,7 @@ def test_settings_that_do_not_fit_are_refused_before_painting(
         (ConfigError, "Unknown layer 'relu9_9' of vgg19", {"style_layers": ("relu9_9",)}),
         (ConfigError, "2 style shares for 1 styles", {"style_shares": (1, 2)}),
         (ConfigError, "last scale has no steps", {"scales": 2, "steps": (1, 0)}),
-        (WeightsError, "Unknown weights 'resnet50'", {"backbone": "resnet50"}),
+        (WeightsError, "Unknown weights 'resnet51'", {"backbone": "resnet51"}),
     ]
     for kind, message, settings in cases:
         refuse(kind, message, lambda settings=settings: prepare(**settings))

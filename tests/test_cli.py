@@ -609,6 +609,22 @@ def test_again(run, folder):
     assert read_size("b.png") == (80, 53)
 
 
+def test_random_weights_are_told_and_repeated(run, folder):
+    command = ["paint", "lake.jpg", "brush.png", "-o", "r.png", "--size", "64", "--steps", "2"]
+    command += ["--scales", "1", "--backbone", "resnet18", "--weights", "random"]
+    code, _, err = run(*command)
+    assert code == 0
+    assert "The weights of resnet18 are random: it was never trained." in err
+    code, out, _ = run("again", "r.png", "--json", "-o", "s.png")
+    assert code == 0
+    start = json.loads(out.splitlines()[0])
+    assert start["weights"] == "random"
+    assert Path("s.png").read_bytes() == Path("r.png").read_bytes()
+    code, out, _ = run("again", "r.png", "--dry-run")
+    assert "--backbone resnet18" in out
+    assert "--weights random" in out
+
+
 def test_again_elsewhere(run, folder, monkeypatch):
     assert run("paint", "lake.jpg", "brush.png", *QUICK, "--bits", "16", "-o", "a.png")[0] == 0
     Path("elsewhere").mkdir()

@@ -42,7 +42,9 @@ def test_a_larger_painting_takes_more(pooling: str, precision: torch.dtype) -> N
 
 @given(st.integers(16, 4000), st.integers(1, 4000))
 def test_it_never_takes_less_for_more(size: int, more: int) -> None:
-    assert estimate(size=size + more) >= estimate(size=size)
+    # With the preset's own steps a larger painting may take fewer, and keep less of them.
+    given = {"steps": (50,), "scales": 1}
+    assert estimate(size=size + more, **given) >= estimate(size=size, **given)
 
 
 def test_what_takes_more() -> None:
@@ -55,9 +57,25 @@ def test_what_takes_more() -> None:
     assert estimate((1600, 1600), **usual) > plain, "more pixels at the same long side"
     assert estimate(size="photo", steps=(5,)) > estimate(size=1599, steps=(5,))
     assert estimate(**usual, seamless="straight") > plain
+    assert estimate(**usual, statistic="gram") == plain
+    for statistic in ("sliced", "patches", "shifted-gram", "mmd-gaussian"):
+        assert estimate(**usual, statistic=statistic) > plain
     # Pairs that will never be made take nothing.
     few = {"size": 1024, "scales": 1, "steps": (5,)}
     assert estimate(**few, history=200) == estimate(**few, history=5)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "densenet121", "efficientnet_lite0"])
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_every_family_of_networks_has_an_estimate(backbone: str, precision: torch.dtype) -> None:
+    sizes = [estimate(precision=precision, backbone=backbone, size=n) for n in (512, 1024, 2048)]
+    assert sizes == sorted(set(sizes))
+    assert estimate(precision=precision, backbone=backbone) != estimate(precision=precision)
+    assert sizes[-1] - sizes[0] > 300 * (2048 * 1536 - 512 * 384)
+
+
+def test_smoothing_takes_more() -> None:
+    assert estimate(smoothing="softmax") > estimate()
 
 
 def test_it_is_of_the_right_order() -> None:

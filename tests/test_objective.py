@@ -16,10 +16,10 @@ from impasto.objective import (
     build_objective,
     check_layers,
     content_weight,
-    scale_style,
 )
 from impasto.pyramid import resize
 from impasto.statistics import blend_moments, collect_moments
+from impasto.targets import scale_style
 
 SIZE = (24, 20)
 

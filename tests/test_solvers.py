@@ -202,10 +202,13 @@ def test_the_two_loop_recursion_is_the_bfgs_formula() -> None:
     solver = LBFGS(draw(0.2, 0.8, 2), history=4)
     run(solver, bowl, 7)
     state = solver.state()
-    assert len(state["changes"]) == 4
+    assert len(state["curvatures"]) == 4
     count = torch.Size(SHAPE).numel()
     identity = torch.eye(count, dtype=torch.float64)
-    s, y = state["changes"].flatten(1), state["slope_changes"].flatten(1)
+    s, y = (
+        torch.stack([state[f"{name}.{index}"].flatten() for index in range(4)])
+        for name in ("change", "slope_change")
+    )
     inverse = (s[-1] @ y[-1]) / (y[-1] @ y[-1]) * identity
     for change, slope in zip(s, y, strict=True):
         rho = 1 / (change @ slope)
@@ -291,7 +294,7 @@ def test_curvature_of_another_objective_costs_two_trials_and_no_step() -> None:
     solver.step(steep)
     assert solver.trouble == ""
     assert steep(solver.image).loss < steep(before).loss
-    assert len(solver.state()["changes"]) == 1, "only what is known of the new objective is kept"
+    assert len(solver.state()["curvatures"]) == 1, "only what is known of the new objective is kept"
 
 
 def test_lbfgs_surrounded_by_what_is_not_a_number_says_so() -> None:
@@ -327,8 +330,8 @@ def test_lbfgs_never_follows_curvature_uphill() -> None:
     change = draw(-0.1, 0.1, 3)
     solver.restore(
         {
-            "changes": change,
-            "slope_changes": -change,
+            "change.0": change,
+            "slope_change.0": -change,
             "curvatures": -change.square().sum().view(1),
         }
     )

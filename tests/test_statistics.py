@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from impasto import statistics
 from impasto.errors import ShapeError
 from impasto.statistics import (
     Moments,
@@ -16,6 +15,7 @@ from impasto.statistics import (
     energy,
     gram_matrix,
 )
+from impasto.statistics import moments as moments_module
 
 
 def activations(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -78,13 +78,13 @@ def test_pictures_of_a_batch_do_not_mix() -> None:
 def test_pieces_give_what_the_whole_gives(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     features = activations(2, 4, 5, 7)
     whole = collect_moments(features)
-    monkeypatch.setattr(statistics, "_PIECE", piece)
+    monkeypatch.setattr(moments_module, "_PIECE", piece)
     torch.testing.assert_close(tuple(collect_moments(features)), tuple(whole))
 
 
 def test_a_large_picture_is_measured_as_a_whole() -> None:
     features = activations(1, 2, 600, 600)
-    assert features.numel() > statistics._PIECE
+    assert features.numel() > moments_module._PIECE
     mean, second = naive(features.double())
     moments = collect_moments(features)
     torch.testing.assert_close(moments.mean.double(), mean, rtol=1e-4, atol=0)

@@ -8,13 +8,14 @@ from impasto.color import match_colors
 from impasto.config import PaintConfig
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError
-from impasto.objective import build_objective, measure_styles
+from impasto.objective import build_objective
 from impasto.painting import paint
 from impasto.palettes import measure_palette
 from impasto.pyramid import resize
 from impasto.regions import StylePart, pair_masks
 from impasto.statistics import Moments, blend_moments
 from impasto.swatches import choose_parts, collect_swatch, continue_beyond, make_copies
+from impasto.targets import measure_styles
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
 

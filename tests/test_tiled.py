@@ -12,10 +12,11 @@ from impasto.config import PaintConfig, Pattern
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError
 from impasto.losses import LOSS_FORMS
-from impasto.objective import build_objective, measure_styles
+from impasto.objective import build_objective
 from impasto.pyramid import resize
 from impasto.regions import pair_masks
 from impasto.solvers import Evaluation
+from impasto.targets import measure_styles
 from impasto.tiled import build_tiled_objective
 from impasto.tiles import plan_tiles
 

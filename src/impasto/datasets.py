@@ -28,15 +28,16 @@ class Crops(Dataset[_Item]):
         paths: Pictures; broken ones are passed over.
         size: Side of a crop in px.
         seed: Of the choice.
+        count: Different crops, after which they come again; 0 for new ones without an end.
 
     Raises:
         ConfigError: If there is no picture.
     """
 
-    def __init__(self, paths: Sequence[Path], size: int, seed: int) -> None:
+    def __init__(self, paths: Sequence[Path], size: int, seed: int, count: int = 0) -> None:
         if not paths:
             raise ConfigError("There is no picture to learn from; choose another folder.")
-        self.paths, self.size, self.seed = list(paths), size, seed
+        self.paths, self.size, self.seed, self.count = list(paths), size, seed, count
 
     def __getitem__(self, number: int) -> _Item:
         """Crop (3, size, size), its number, and what was broken on the way.
@@ -45,8 +46,9 @@ class Crops(Dataset[_Item]):
             ConfigError: If hardly any picture can be read.
         """
         broken: dict[str, str] = {}
+        kind = number % self.count if self.count else number
         for attempt in range(_MOST_BROKEN):
-            path = self.paths[draw_place(len(self.paths), number, attempt, self.seed)]
+            path = self.paths[draw_place(len(self.paths), kind, attempt, self.seed)]
             if str(path) in broken:
                 continue
             try:
@@ -54,7 +56,7 @@ class Crops(Dataset[_Item]):
             except ImpastoError as error:
                 broken[str(path)] = str(error)
                 continue
-            generator = torch.Generator().manual_seed(hash_numbers(self.seed, number, attempt))
+            generator = torch.Generator().manual_seed(hash_numbers(self.seed, kind, attempt))
             return crop_randomly(picture, self.size, generator)[0], number, broken
         first = next(iter(broken.values()))
         raise ConfigError(f"Hardly any photograph can be read; choose another folder. {first}")

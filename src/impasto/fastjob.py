@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from impasto.api import Job, flatten, identify
+from impasto.api import Job, identify
 from impasto.errors import ConfigError, ImageError
 from impasto.fastconfig import FastConfig
 from impasto.finishing import check_libraries, parse_finish
@@ -49,7 +49,7 @@ class FastJob(Job):
         if self.fast.refine:
             yield from self._refine(None if state else picture, state)
             return
-        show = Show(flatten(self.photo), self.shown, self.config, None)
+        show = Show(self.photo.flat, self.shown, self.config, None)
         size = (picture.shape[-2], picture.shape[-1])
         places = self.places(size)
         finished = functools.cache(lambda: show.finish(picture, places))
@@ -68,7 +68,7 @@ class FastJob(Job):
         """What the network makes of the photograph, at full size and before any finish."""
         assert self.hand is not None
         full, at_work = self.sizes
-        photograph = flatten(self.photo)
+        photograph = self.photo.flat
         content = resize(photograph, at_work)
         picture = paint_quickly(
             self.hand.network, content, self.hand.list_wishes(self, photograph),
@@ -84,8 +84,8 @@ class FastJob(Job):
     def _refine(self, start: Tensor | None, state: PaintState | None) -> Iterator[Progress]:
         device = self.painter.device
         yield from run_engine(
-            flatten(self.photo).to(device),
-            [flatten(style).to(device) for style in self.styles],
+            self.photo.flat.to(device),
+            [style.flat.to(device) for style in self.styles],
             self.painter.load_encoder(self.config),
             self.config,
             start=start,
@@ -97,8 +97,8 @@ class FastJob(Job):
     @property
     def shown(self) -> list[Tensor]:
         """The style pictures; several --colors want one for each mask."""
-        shown = [flatten(style) for style in self.styles]
-        return shown or [flatten(self.photo)] * len(self.names)
+        shown = [style.flat for style in self.styles]
+        return shown or [self.photo.flat] * len(self.names)
 
     @property
     def guidance(self) -> Guidance:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto import gallery
-from impasto.api import Painter, Painting, Placement, find_style, flatten, identify
+from impasto.api import Painter, Painting, Placement, find_style, identify
 from impasto.colormodes import COLOR_MODES
 from impasto.config import PaintConfig
 from impasto.devices import measure_free_memory
@@ -113,7 +113,7 @@ class FastPainter:
         names, pictures = self._choose_styles(styles, config)
         loaded = self.painter.load(photo)
         finder = MaskFinder(
-            flatten(loaded), loaded.name, offline=self.painter.offline,
+            loaded.flat, loaded.name, offline=self.painter.offline,
             progress=self.painter.on_download,
         )  # fmt: skip
         job = FastJob(
@@ -181,7 +181,7 @@ class FastPainter:
         recolored = mode in _BEFORE and photograph is not None
         if not recolored and key in self._codes:
             return self._codes[key]
-        picture = trim_border(flatten(style), config.trim_style)
+        picture = trim_border(style.flat, config.trim_style)
         size = (picture.shape[-2], picture.shape[-1])
         picture = resize(picture, fit_size(size, side))
         if recolored and photograph is not None:

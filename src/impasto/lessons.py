@@ -170,7 +170,8 @@ class School:
     ) -> Iterator[TrainProgress]:
         """Train; yields an event after each step. See `impasto.training.train`."""
         lesson, team = self.lesson, self._team
-        crops = Crops(self._photographs, lesson.config.size, lesson.config.seed)
+        config = lesson.config
+        crops = Crops(self._photographs, config.size, config.seed, config.crops)
         batches = stream(
             crops, lesson.config.batch, first=state.step if state else 0, workers=self._workers,
             rank=team.rank, ranks=team.ranks,
@@ -179,7 +180,8 @@ class School:
         with contextlib.closing(batches):
             for progress in train(
                 self.network, self._critic, batches, self._book, lesson.config,
-                describe=describe, state=state, deadline=deadline, team=team, stop=stop,
+                describe=describe, state=state, deadline=deadline, team=team,
+                room=_find_room(self._device), stop=stop,
             ):  # fmt: skip
                 self.broken |= progress.batch.broken
                 yield progress

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from impasto.config import Seamless
 from impasto.patterns import cut_window, wraps
-from impasto.statistics import Moments, covariance, energy
+from impasto.statistics import Moments, moments_distance
 
 
 def squared_difference(features: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -81,17 +81,8 @@ def style_tutorial(actual: Moments, target: Moments, positions: int) -> Tensor:
 
 
 def style_relative(actual: Moments, target: Moments, positions: int) -> Tensor:
-    """Distance of mean and covariance as a share of the target's own activation energy.
-
-    An inexpensive stand-in for the Wasserstein-2 distance between the two normal distributions:
-    |mu - mu*|^2 + |S - S*|^2 / (4 tr S*), which agrees with it to second order when S* is
-    isotropic, and needs no matrix roots.
-    """
-    wanted = covariance(target)
-    mean_term = (actual.mean - target.mean).square().mean(dim=1)
-    trace = wanted.diagonal(dim1=1, dim2=2).sum(dim=1).clamp(min=1e-12)
-    covariance_term = (covariance(actual) - wanted).square().sum(dim=(1, 2)) / (4 * trace)
-    return ((mean_term + covariance_term) / energy(target).clamp(min=1e-12)).mean()
+    """Mean and covariance, free of units; see `impasto.statistics.moments_distance`."""
+    return moments_distance(actual, target)
 
 
 def total_variation(image: Tensor, seamless: Seamless = "none") -> Tensor:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import torch
 
+from impasto.backbones import find_architecture, find_family
 from impasto.config import PaintConfig
 from impasto.errors import ConfigError
 from impasto.patterns import wraps
 from impasto.pyramid import Scale, choose_side, plan_painting
+from impasto.statistics import STATISTICS
 
 #: Peak bytes a pixel of the largest scale: activations, their gradients and scratch space.
 #: Measured as the growth of the resident set from 512 to 768 px on x86-64, and rounded up.
@@ -20,11 +22,27 @@ _BYTES_PER_PIXEL = {
     ("average", torch.float32): 2750,
     ("l2", torch.float32): 3300,
 }
+#: The same for networks other than VGG, by architecture or family, in float32 and in bfloat16, and
+#: the border of a tile for their default layers. Float32 is measured, with ResNet-34 reckoned from
+#: ResNet-18; bfloat16 is two thirds of it, as with VGG.
+_OTHERS: dict[str, tuple[int, int, int]] = {
+    "resnet18": (700, 470, 112),
+    "resnet34": (950, 640, 288),
+    "resnet": (1600, 1070, 144),
+    "densenet": (1650, 1100, 144),
+    "efficientnet": (1200, 800, 128),
+}
+#: Activations beside their softmax: this much memory of a network at work.
+_SMOOTHING = 1.35
 #: Python, PyTorch and the weights; in float32 with Winograd's kernels.
 _BASE = {torch.bfloat16: 500 * 2**20, torch.float32: 900 * 2**20}
+#: The same with networks other than VGG, of which ResNet-50 at twice its width is the largest.
+_OTHER_BASE = 650 * 2**20
 #: Sides of tiles to choose from, in px, and the border around each (see `impasto.tiles`).
 _TILES = (2048, 1536, 1024, 768, 512, 384, 256)
 _BORDER = 96
+#: Width of a position of the deepest layer that is usual, for statistics that look around tiles.
+_DEEPEST = 16
 #: Values a pixel that the photograph's activations take in relu3_2 and relu4_2.
 _TARGET_VALUES = 24
 #: Pictures of full size beside curvature: two iterates, two gradients, a direction, and one in
@@ -108,12 +126,14 @@ def _estimate(
     pairs = config.history
     other = 2 * photograph[0] * photograph[1] * 3 * 4
     if not config.is_painted:
-        network = min(pixels, _LOOK_PIXELS) * _BYTES_PER_PIXEL[config.pooling, precision]
-        return _BASE[precision] + network + _UNPAINTED_PICTURES * picture + other
+        network = min(pixels, _LOOK_PIXELS) * _count_bytes(config, precision)
+        return _find_base(config, precision) + network + _UNPAINTED_PICTURES * picture + other
     looked_at, pictures = pixels, 0
     if frugality is not None:
         pairs = min(pairs, frugality.history)
-        looked_at = (frugality.tile + 2 * _BORDER) ** 2
+        border = find_border(config)
+        border += _DEEPEST * max(STATISTICS[name].halo for name in config.statistics)
+        looked_at = (frugality.tile + 2 * border) ** 2
         if not wraps(config.seamless):  # else tiles see beyond the picture's border
             looked_at = min(pixels, looked_at)
         pictures = _PICTURES
@@ -122,10 +142,38 @@ def _estimate(
         else:
             pictures += 1
     pictures += 2 * min(pairs, last.steps) if config.optimizer == "lbfgs" else 2
-    network = looked_at * _BYTES_PER_PIXEL[config.pooling, precision]
+    network = looked_at * _count_bytes(config, precision)
     if config.seamless != "none":
         network = round(network * _CONTINUING)
-    return _BASE[precision] + network + pictures * picture + other
+    for name in config.statistics:
+        pixel, fixed = STATISTICS[name].memory
+        network += looked_at * pixel + fixed
+    return _find_base(config, precision) + network + pictures * picture + other
+
+
+def _count_bytes(config: PaintConfig, precision: torch.dtype) -> int:
+    """Peak bytes that the network takes a pixel."""
+    per_pixel = _BYTES_PER_PIXEL[config.pooling, precision]
+    if other := _find_other(config):
+        exact, half, _ = other
+        per_pixel = half if precision == torch.bfloat16 else exact
+    return round(per_pixel * _SMOOTHING) if config.smooths else per_pixel
+
+
+def find_border(config: PaintConfig) -> int:
+    """Border of a tile in px, for the backbone's default layers."""
+    other = _find_other(config)
+    return other[2] if other else _BORDER
+
+
+def _find_base(config: PaintConfig, precision: torch.dtype) -> int:
+    return _OTHER_BASE if _find_other(config) else _BASE[precision]
+
+
+def _find_other(config: PaintConfig) -> tuple[int, int, int] | None:
+    return _OTHERS.get(find_architecture(config.backbone)) or _OTHERS.get(
+        find_family(config.backbone)
+    )
 
 
 def choose_frugality(

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Literal
 
+from impasto import weights
 from impasto.downloads import Reporter, UrlSource, claimed, download, matches, part_of
 from impasto.errors import OutputError, WeightsError
 from impasto.files import check_writable, describe_os_error, replacing
@@ -73,7 +74,10 @@ def add(file: Path) -> str:
     known = (name for name in ENTRIES if matches(file, _source(name)))
     name = next(known, None)
     if name is None:
-        what = ", ".join(f"{_source(one).file} ({_source(one).size:,} bytes)" for one in ENTRIES)
+        sources = [one.source for one in (*ENTRIES.values(), *weights.ENTRIES.values())]
+        what = ", ".join(
+            f"{one.file} ({one.size:,} bytes)" for one in sources if isinstance(one, UrlSource)
+        )
         raise WeightsError(f"{file} is none of the networks that can be added: {what}.")
     _make_folder()
     if not matches(_path(name), _source(name)):

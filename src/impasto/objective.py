@@ -1,6 +1,5 @@
 """What a painting is judged by: an encoder, its targets and their weights become one scalar."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,11 +11,24 @@ from impasto.encoders import Encoder, describe_unknown_layer
 from impasto.errors import ConfigError
 from impasto.losses import LOSS_FORMS, squared_difference, sum_squares, total_variation
 from impasto.matting import matting_energy
-from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, resize, resize_mask
-from impasto.regions import Guidance, Region, ScaledGuidance, StylePart, pair_masks
+from impasto.patterns import UNIT
+from impasto.pyramid import Size, resize
+from impasto.regions import Guidance, ScaledGuidance, pair_masks
+from impasto.sights import view_layer, view_partner
+from impasto.smoothing import find_content_factor, settle
 from impasto.solvers import Evaluation
-from impasto.statistics import Moments, blend_moments, collect_moments
-from impasto.swatches import choose_parts, collect_swatch
+from impasto.statistics import (
+    STATISTICS,
+    Moments,
+    Sums,
+    Target,
+    View,
+    collect_moments,
+    self_similarity,
+)
+from impasto.statistics.similarity import BALANCE, Sample, draw_places, gather_places
+from impasto.targets import find_halo, looks_at, measure_styles, measure_targets
+from impasto.tiles import Tile
 
 
 @dataclass(frozen=True)
@@ -31,6 +43,8 @@ class Objective:
         content_factors: Content layer -> what its summed squared difference is multiplied with.
         guidance: Where the regions are, and how strongly it paints.
         photograph: What the picture must be locally affine to, shape (1, 3, H, W); None: nothing.
+        targets: Layer -> for each region, statistic -> target, where moments are not enough.
+        samples: Content layer -> places that are compared with one another, in place of `content`.
     """
 
     encoder: Encoder
@@ -40,6 +54,8 @@ class Objective:
     content_factors: dict[str, float]
     guidance: ScaledGuidance = field(default_factory=ScaledGuidance)
     photograph: Tensor | None = None
+    targets: dict[str, tuple[dict[str, Target], ...]] = field(default_factory=dict)
+    samples: dict[str, Sample] = field(default_factory=dict)
 
     def __call__(self, image: Tensor) -> Evaluation:
         """Evaluate loss and gradient.
@@ -56,25 +72,75 @@ class Objective:
 
     def compute_terms(self, image: Tensor) -> dict[str, Tensor]:
         """The weighted terms as differentiable scalars: content, style, tv and photoreal."""
-        features = self.encoder(image, [*self.content, *self.style])
-        stride, guidance = self.encoder.stride, self.guidance
+        features = self.encoder(image, [*self.content_factors, *self.style])
         differences = {
-            layer: squared_difference(
-                features[layer], target, guidance.weigh_content(stride(layer))
-            )
-            for layer, target in self.content.items()
+            layer: self._compare(features[layer], layer) for layer in self.content_factors
         }
-        moments = {
-            layer: [
-                collect_moments(features[layer], guidance.weigh_region(index, stride(layer)))
-                for index in range(len(targets))
-            ]
-            for layer, targets in self.style.items()
+        found = {
+            layer: [self._measure(features, layer, index) for index in range(len(regions))]
+            for layer, regions in self.style.items()
         }
         positions = {layer: features[layer][0, 0].numel() for layer in self.style}
         slopes = total_variation(image, self.config.seamless)
-        terms = self.weigh(differences, moments, positions, slopes)
+        terms = self.weigh(differences, found, positions, slopes)
         return terms | self.compute_photoreal(image)
+
+    def _compare(self, features: Tensor, layer: str) -> Tensor:
+        if layer in self.samples:
+            return self.compare_sample(gather_places(features, self.samples[layer].places), layer)
+        weights = self.guidance.weigh_content(self.encoder.stride(layer))
+        return squared_difference(features, self.content[layer], weights)
+
+    def _measure(self, features: Mapping[str, Tensor], layer: str, index: int) -> dict[str, Sums]:
+        weights = self.guidance.weigh_region(index, self.encoder.stride(layer))
+        found: dict[str, Sums] = {}
+        if self.needs_moments:
+            found["moments"] = collect_moments(features[layer], weights)
+        if targets := self.find_targets(layer, index):
+            view = self.view(features, layer, index)
+            for name, target in targets.items():
+                found[name] = STATISTICS[name].collect(view, target.basis)
+                if STATISTICS[name].match:
+                    found[name] = (self.match(view, found[name], name, target),)
+        return found
+
+    @property
+    def needs_moments(self) -> bool:
+        """Whether any statistic is a function of moments."""
+        return any(STATISTICS[name].of_moments for name in self.config.statistics)
+
+    def find_targets(self, layer: str, index: int) -> dict[str, Target]:
+        """What statistics that need more than moments look for in a region."""
+        return self.targets[layer][index] if layer in self.targets else {}
+
+    def view(
+        self,
+        features: Mapping[str, Tensor],
+        layer: str,
+        index: int,
+        *,
+        size: Size | None = None,
+        tile: Tile | None = None,
+    ) -> View:
+        """A layer, or what a tile owns of it, as those statistics see it."""
+        stride, seamless = self.encoder.stride(layer), self.config.seamless
+        return view_layer(
+            features[layer], self.guidance.weigh_region(index, stride), find_halo(self.config),
+            size=size, stride=stride, tile=tile, seamless=seamless,
+            partner=view_partner(self.encoder, features, list(self.style), layer, tile),
+        )  # fmt: skip
+
+    def match(self, view: View, found: Sums, name: str, target: Target) -> Tensor:
+        """Distance of a piece from what a statistic finds for it, given what it found of all."""
+        match = STATISTICS[name].match
+        assert match is not None
+        return match(view, found, target)
+
+    def compare_sample(self, rows: Tensor, layer: str) -> Tensor:
+        """Distance of a content layer's sample, (n, C), from the photograph's."""
+        sample = self.samples[layer]
+        weights = self.guidance.weigh_content(self.encoder.stride(layer))
+        return self_similarity(rows, sample.rows, sample.weigh(weights))
 
     def compute_photoreal(self, image: Tensor) -> dict[str, Tensor]:
         """The term that keeps a picture locally affine to its photograph; empty if none does.
@@ -89,7 +155,7 @@ class Objective:
     def weigh(
         self,
         differences: Mapping[str, Tensor],
-        moments: Mapping[str, Sequence[Moments]],
+        found: Mapping[str, Sequence[Mapping[str, Sums]]],
         positions: Mapping[str, int],
         slopes: Tensor,
     ) -> dict[str, Tensor]:
@@ -99,12 +165,13 @@ class Objective:
         be had piece by piece.
 
         Args:
-            differences: Content layer -> summed squared difference.
-            moments: Style layer -> moments of each region.
+            differences: Content layer -> summed squared difference, or that of a sample.
+            found: Style layer -> for each region, what was found: `moments`, and by the name of
+                the statistic what else was collected, or the distance that a match has.
             positions: Style layer -> number of positions.
             slopes: Total variation.
         """
-        config, form = self.config, LOSS_FORMS[self.config.loss]
+        config = self.config
         # Zero times something measured, so that a term without layers still has a gradient.
         content, style = slopes * 0, slopes * 0
         for layer, weight in _pair(config.content_layers, config.content_layer_weights):
@@ -112,14 +179,34 @@ class Objective:
                 share = weight * content_weight(config) * self.content_factors[layer]
                 content = content + differences[layer] * share
         for layer, weight in _pair(config.style_layers, config.style_layer_weights):
-            if layer in moments:
-                # A region counts as much as it is large, as it does in the content loss.
-                for area, actual, wanted in zip(
-                    self.guidance.areas, moments[layer], self.style[layer], strict=True
-                ):
-                    loss = form.style(actual, wanted, max(1, round(area * positions[layer])))
-                    style = style + loss * (area * weight * (config.style_weight or 0.0))
+            if layer not in found:
+                continue
+            # A region counts as much as it is large, as it does in the content loss.
+            for index, (area, actual) in enumerate(
+                zip(self.guidance.areas, found[layer], strict=True)
+            ):
+                count = max(1, round(area * positions[layer]))
+                for name, share in config.statistics.items():
+                    if looks_at(self.encoder, name, layer):
+                        loss = self._find_distance(name, actual, layer, index, count)
+                        factor = area * weight * (config.style_weight or 0.0) * share
+                        style = style + loss * factor
         return {"content": content, "style": style, "tv": slopes * (config.tv_weight or 0.0)}
+
+    def _find_distance(
+        self, name: str, actual: Mapping[str, Sums], layer: str, index: int, positions: int
+    ) -> Tensor:
+        statistic = STATISTICS[name]
+        if statistic.of_sums is not None:
+            target = self.targets[layer][index][name]
+            return statistic.of_sums(actual[name], target) * statistic.balance
+        if statistic.of_moments is None:
+            return actual[name][0] * statistic.balance
+        moments, wanted = Moments(*actual["moments"]), self.style[layer][index]
+        moments = settle(self.encoder, moments, self.config)
+        if self.config.loss != "impasto":
+            return LOSS_FORMS[self.config.loss].style(moments, wanted, positions)
+        return statistic.of_moments(moments, wanted) * statistic.balance
 
     def of_details(self) -> "Objective":
         """The same objective without its deep layers; itself if no style layer is fine.
@@ -137,6 +224,7 @@ class Objective:
             content={layer: seen for layer, seen in self.content.items() if layer in fine},
             style={layer: moments for layer, moments in self.style.items() if layer in fine},
             content_factors={k: v for k, v in self.content_factors.items() if k in fine},
+            targets={layer: targets for layer, targets in self.targets.items() if layer in fine},
         )
 
     def in_float32(self) -> "Objective":
@@ -175,13 +263,33 @@ def build_objective(
     picture = resize(content, size, config.seamless)
     with torch.no_grad():
         seen = looking(picture, content_layers) if content_layers else {}
+        samples = sample_content(config, seen)
         guidance = guidance or Guidance(pair_masks(len(styles), (), (), config.style_shares))
         style = measure_styles(encoder, config, styles, size, style_layers, guidance.regions)
-    factor = LOSS_FORMS[config.loss].content_factor
-    factors = {layer: factor(sum_squares(target), target.numel()) for layer, target in seen.items()}
+        targets = measure_targets(encoder, config, styles, size, style, guidance.regions)
+    factors = {
+        layer: find_content_factor(
+            encoder, config, sum_squares(target), float(target.sum()), target.numel()
+        )
+        for layer, target in seen.items()
+    }
+    if samples:
+        seen, factors = {}, dict.fromkeys(samples, BALANCE)
     scaled = guidance.scale(size, content.device, config.seamless)
     photograph = picture if config.photoreal_weight else None
-    return Objective(looking, config, seen, style, factors, scaled, photograph)
+    return Objective(looking, config, seen, style, factors, scaled, photograph, targets, samples)
+
+
+def sample_content(config: PaintConfig, seen: Mapping[str, Tensor]) -> dict[str, Sample]:
+    """Places of the photograph's layers that are compared with one another, if any are."""
+    if config.content_loss != "self-similarity":
+        return {}
+    found = {}
+    for layer, features in seen.items():
+        places = draw_places(features.shape[2], features.shape[3], config.seed)
+        places = places.to(features.device)
+        found[layer] = Sample(places, gather_places(features, places))
+    return found
 
 
 def content_weight(config: PaintConfig) -> float:
@@ -189,23 +297,13 @@ def content_weight(config: PaintConfig) -> float:
     return (config.content_weight or 0.0) / config.strength**2
 
 
-def scale_style(style: Tensor, size: Size, stroke_size: float) -> Tensor:
-    """Resample a style picture so that its strokes suit a painting of `size`.
-
-    A style is never enlarged beyond its own resolution: what it lacks in detail would be
-    painted as blur. Nor is it shrunk until its short side leaves nothing to look at.
-    """
-    own = (style.shape[-2], style.shape[-1])
-    least = math.ceil(SMALLEST_SIDE * max(own) / min(own))
-    side = min(max(round(max(size) * stroke_size), least), max(own))
-    return resize(style, fit_size(own, side))
-
-
 def select_layers(
     encoder: Encoder, config: PaintConfig, *, details: bool
 ) -> tuple[list[str], list[str]]:
     """Content and style layers to look at; `details` leaves out the deep ones if any are fine."""
     content, style = select_content_layers(config), select_style_layers(config)
+    names = config.statistics
+    style = [layer for layer in style if any(looks_at(encoder, name, layer) for name in names)]
     if details and any(is_fine(encoder, layer) for layer in style):
         content = [layer for layer in content if is_fine(encoder, layer)]
         style = [layer for layer in style if is_fine(encoder, layer)]
@@ -218,10 +316,23 @@ def is_fine(encoder: Encoder, layer: str) -> bool:
 
 
 def check_layers(encoder: Encoder, config: PaintConfig) -> None:
-    """Raise a ConfigError that names a layer which the encoder does not have."""
+    """Raise a ConfigError that names a layer which the encoder lacks, or a statistic cannot use."""
     for layer in (*(config.content_layers or ()), *(config.style_layers or ())):
         if layer not in encoder.layers:
             raise ConfigError(describe_unknown_layer(layer, config.backbone, encoder.layers))
+        if config.seamless != "none" and encoder.stride(layer) > UNIT:
+            raise ConfigError(
+                f"{layer} has a position for every {encoder.stride(layer)} px, and patterns are"
+                f" rounded to {UNIT}; leave that layer out with --seamless."
+            )
+    for name in config.statistics:
+        layers = select_style_layers(config)
+        if layers and not any(looks_at(encoder, name, layer) for layer in layers):
+            raise ConfigError(
+                f"--statistic {name} looks at layers with a position for every"
+                f" {STATISTICS[name].least_stride} pixels or fewer, and {', '.join(layers)} have"
+                " more; name a deeper one with --style-layers."
+            )
 
 
 def select_content_layers(config: PaintConfig) -> list[str]:
@@ -234,60 +345,6 @@ def select_style_layers(config: PaintConfig) -> list[str]:
     """Style layers whose weight is not zero; the others need not be computed."""
     pairs = _pair(config.style_layers, config.style_layer_weights)
     return [layer for layer, weight in pairs if weight > 0 and (config.style_weight or 0) > 0]
-
-
-def measure_styles(
-    encoder: Encoder,
-    config: PaintConfig,
-    styles: Sequence[Tensor],
-    size: Size,
-    layers: Sequence[str],
-    regions: Sequence[Region],
-    tile: int | None = None,
-) -> dict[str, tuple[Moments, ...]]:
-    """Moments of each region's styles in each layer, at the size that suits a painting of `size`.
-
-    A style larger than `tile` px, by default than the painting itself and than 1024 px, is
-    looked at in tiles.
-
-    Raises:
-        ConfigError: If a mask leaves nothing of a style, or settings for each style do not fit
-            their number.
-    """
-    if not layers or not styles:
-        return {}
-    side = tile or max(*size, 1024)
-    count = len(styles)
-    strokes, scales = config.list_stroke_sizes(count), config.list_style_scales(count)
-    parts = [part for region in regions for part in region.parts]
-    seen: dict[int, dict[str, Moments]] = {}
-    for index, style in enumerate(styles):
-        picture = scale_style(style, size, strokes[index])
-        places = [place for place, part in enumerate(parts) if part.style == index]
-        masks = [_scale_mask(parts[place], picture) for place in places]
-        if places:
-            augment = config.style_augment or ()
-            found = collect_swatch(encoder, picture, layers, side, masks, augment)
-            seen |= dict(zip(places, found, strict=True))
-    result: dict[str, tuple[Moments, ...]] = {}
-    for layer in layers:
-        moments, first = [], 0
-        for region in regions:
-            chosen = choose_parts(region.parts, scales, encoder.stride(layer))
-            shares = [region.parts[place].share for place in chosen]
-            moments.append(blend_moments([seen[first + n][layer] for n in chosen], shares))
-            first += len(region.parts)
-        result[layer] = tuple(moments)
-    return result
-
-
-def _scale_mask(part: StylePart, picture: Tensor) -> Tensor | None:
-    if part.mask is None:
-        return None
-    mask = resize_mask(part.mask.to(picture), (picture.shape[-2], picture.shape[-1]))
-    if float(mask.mean()) < 1e-4:
-        raise ConfigError(f"The mask of style {part.style + 1} leaves nothing of it.")
-    return mask
 
 
 def _pair(

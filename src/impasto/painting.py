@@ -48,7 +48,8 @@ def paint(
 
     Args:
         content: The photograph, shape (1, 3, H, W), values in [0, 1].
-        styles: Style pictures, each (1, 3, any, any), on the same device.
+        styles: Style pictures, each (1, 3, any, any), on the same device; none are needed with a
+            style weight of 0.
         encoder: The network that looks at them.
         config: All settings.
         start: Picture to start from, for `init="file"`; any size.
@@ -66,7 +67,7 @@ def paint(
         ShapeError: If a picture has the wrong shape or is too small for the layers.
     """
     config = config.resolve()
-    check_pictures(content, styles)
+    check_pictures(content, styles, config)
     plan = plan_painting(config, (content.shape[-2], content.shape[-1]))
     content = prepare_content(content, config, plan[-1].size)
     check_modes(config.color_modes, guidance)

@@ -17,9 +17,9 @@ from impasto.recoloring import recolor_styles
 from impasto.regions import Guidance, pair_masks
 
 
-def check_pictures(content: Tensor, styles: Sequence[Tensor]) -> None:
+def check_pictures(content: Tensor, styles: Sequence[Tensor], config: PaintConfig) -> None:
     """Raise if there is no style, or if a picture is not (1, 3, H, W)."""
-    if not styles:
+    if not styles and config.needs_style:
         raise ConfigError("No style is given; name at least one style picture.")
     for image in (content, *styles):
         if image.ndim != 4 or image.shape[:2] != (1, 3):

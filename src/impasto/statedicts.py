@@ -12,12 +12,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from impasto.backbones import ARCHITECTURES
+from impasto.encoders.architectures import list_weights
+from impasto.encoders.densenet import modernise
 from impasto.errors import WeightsError
 
 State = dict[str, Tensor]
 
-_BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}  # convolutions between poolings
-_WIDTHS = (64, 128, 256, 512, 512)
+#: What classifies, and is not needed: a name that begins so.
+_HEADS = ("classifier.", "features.norm5.", "fc.", "_conv_head.", "_bn1.", "_fc.")
 
 
 def read_file(path: Path) -> State:
@@ -39,20 +42,22 @@ def identify(state: Mapping[str, Tensor]) -> str:
     """Tell the architecture of a state dict from the names and shapes of its convolutional part.
 
     Raises:
-        WeightsError: If it is none of "vgg16", "vgg19", "vgg16_bn", "vgg19_bn".
+        WeightsError: If it is none of `impasto.backbones.ARCHITECTURES`.
     """
     found = {name: tuple(tensor.shape) for name, tensor in _features(state).items()}
-    expected = {name: layer_shapes(name) for name in (*_BLOCKS, *(f"{b}_bn" for b in _BLOCKS))}
+    expected = {name: layer_shapes(name) for name in ARCHITECTURES}
     for architecture, shapes in expected.items():
         if found == shapes:
             return architecture
-    if not found:
+    common = {name: len(found.items() & shapes.items()) for name, shapes in expected.items()}
+    nearest = max(expected, key=lambda name: (common[name], -len(expected[name])))
+    if not any(name in expected[nearest] for name in found):
         raise WeightsError(
-            f"These are not the weights of a VGG network: there is no features.0.weight, "
-            f"only {', '.join(repr(name[:40]) for name in sorted(state)[:3]) or 'nothing'}."
+            "These are not the weights of a network that is known: there is no features.0.weight,"
+            f" only {', '.join(repr(name[:40]) for name in sorted(state)[:3]) or 'nothing'}."
         )
-    nearest = max(expected, key=lambda name: len(found.items() & expected[name].items()))
-    odd = min(found.items() ^ expected[nearest].items(), key=lambda item: _order(item[0]))[0]
+    names = dict.fromkeys([*expected[nearest], *sorted(found)])  # as the network runs them
+    odd = next(name for name in names if found.get(name) != expected[nearest].get(name))
     raise WeightsError(
         f"These weights are none of {', '.join(expected)}: for {nearest}, {odd} should be "
         f"{expected[nearest].get(odd, 'absent')}, but is {found.get(odd, 'absent')}."
@@ -61,20 +66,7 @@ def identify(state: Mapping[str, Tensor]) -> str:
 
 def layer_shapes(architecture: str) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the convolutional part, in the order of the layers."""
-    normalised = architecture.endswith("_bn")
-    shapes: dict[str, tuple[int, ...]] = {}
-    index, inputs = 0, 3
-    for repeats, outputs in zip(_BLOCKS[architecture.removesuffix("_bn")], _WIDTHS, strict=True):
-        for _ in range(repeats):
-            shapes[f"features.{index}.weight"] = (outputs, inputs, 3, 3)
-            shapes[f"features.{index}.bias"] = (outputs,)
-            if normalised:
-                for part in ("weight", "bias", "running_mean", "running_var"):
-                    shapes[f"features.{index + 1}.{part}"] = (outputs,)
-            index += 3 if normalised else 2
-            inputs = outputs
-        index += 1  # pooling
-    return shapes
+    return list_weights(architecture)
 
 
 def fingerprint(state: Mapping[str, Tensor]) -> str:
@@ -88,7 +80,7 @@ def fingerprint(state: Mapping[str, Tensor]) -> str:
 
 
 def convolutional(state: Mapping[str, Tensor]) -> tuple[State, str]:
-    """Take the convolutional part out of a VGG's state dict.
+    """Take the convolutional part out of a state dict.
 
     Returns:
         It, in float32 under torchvision's names, and its architecture.
@@ -195,15 +187,10 @@ def _flatten(data: object, path: Path) -> State:
 
 def _features(state: Mapping[str, Tensor]) -> State:
     """The convolutional part, under torchvision's names; without batch counters."""
-    bare = all(name.partition(".")[0].isdigit() for name in state)  # saved from model.features
+    # Saved from model.features
+    bare = bool(state) and all(name.partition(".")[0].isdigit() for name in state)
     return {
-        f"features.{name}" if bare else name: tensor
+        f"features.{name}" if bare else modernise(name): tensor
         for name, tensor in state.items()
-        if (bare or name.startswith("features.")) and not name.endswith("num_batches_tracked")
+        if not name.endswith("num_batches_tracked") and not name.startswith(_HEADS)
     }
-
-
-def _order(name: str) -> tuple[int, str]:
-    """Sorts names of layers as the network runs them."""
-    index = name.split(".")[1]
-    return (int(index) if index.isdigit() else -1), name

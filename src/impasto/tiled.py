@@ -7,6 +7,7 @@ Each tile brings a border as wide as the network can see, and what the border ge
 Loss and gradient are those of the whole picture, up to rounding.
 """
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,17 +16,15 @@ from torch import Tensor
 
 from impasto.config import PaintConfig
 from impasto.encoders import Encoder
-from impasto.losses import LOSS_FORMS, squared_difference, sum_slopes, sum_squares
-from impasto.objective import (
-    Objective,
-    check_layers,
-    measure_styles,
-    select_layers,
-)
+from impasto.losses import squared_difference, sum_slopes, sum_squares
+from impasto.objective import Objective, check_layers, select_layers
 from impasto.pyramid import Size, resize
 from impasto.regions import Guidance, ScaledGuidance, pair_masks
+from impasto.smoothing import find_content_factor
 from impasto.solvers import Evaluation
-from impasto.statistics import Moments
+from impasto.statistics import STATISTICS, Sums, View
+from impasto.statistics.similarity import BALANCE, Sample, draw_places, gather_places
+from impasto.targets import find_halo, measure_styles, measure_targets
 from impasto.tiles import Tile, collect_share, plan_tiles
 
 
@@ -58,8 +57,9 @@ class TiledObjective:
         image = image.detach()
         with torch.no_grad():
             sums = self._add_up(image)
-        # The loss is linear in what content adds up to, so its slope is known before its value.
-        sums |= {f"content {layer}": image.new_zeros(()) for layer in self.whole.content_factors}
+        # The loss is linear in what content and matches add up to: its slope is known before
+        # their value.
+        sums |= {key: image.new_zeros(()) for key in self._list_linear()}
         leaves = [sum_.requires_grad_(True) for sum_ in sums.values()]
         total = torch.stack(list(self._weigh(sums, image).values())).sum()
         slopes = torch.autograd.grad(total, leaves, allow_unused=True)
@@ -67,9 +67,9 @@ class TiledObjective:
         gradient = torch.zeros_like(image)
         sums = {key: sum_.detach() for key, sum_ in sums.items()}
         for tile in self.tiles:
-            slope, content = self._differentiate(image, tile, known)
+            slope, linear = self._differentiate(image, tile, known, sums)
             tile.add(gradient, slope)
-            sums |= {key: sums[key] + part for key, part in content.items()}
+            sums |= {key: sums[key] + part for key, part in linear.items()}
         values = {name: term.item() for name, term in self._weigh(sums, image).items()}
         leaf = image.requires_grad_(True)
         for name, term in self.whole.compute_photoreal(leaf).items():
@@ -91,8 +91,8 @@ class TiledObjective:
         """The same objective without its deep layers; see `Objective.of_details`."""
         whole = self.whole.of_details()
         layers = [*whole.content_factors, *whole.style]
-        seamless = self.whole.config.seamless
-        tiles = plan_tiles(self.encoder, layers, self.size, self.tile, seamless)
+        seamless, halo = self.whole.config.seamless, find_halo(self.whole.config)
+        tiles = plan_tiles(self.encoder, layers, self.size, self.tile, seamless, halo)
         return replace(self, whole=whole, tiles=tiles)
 
     def in_float32(self) -> "TiledObjective":
@@ -102,43 +102,102 @@ class TiledObjective:
     def _add_up(self, image: Tensor) -> dict[str, Tensor]:
         """First pass: the sums over all positions that the loss is not linear in, and slopes."""
         sums: dict[str, Tensor] = {}
+        layers = [*self.whole.samples, *self.whole.style]
         for tile in self.tiles:
             piece = tile.cut(image)
-            features = self.encoder(piece, self.whole.style)
+            features = self.encoder(piece, layers)
             for key, part in self._measure(image, piece, features, tile).items():
                 sums[key] = sums[key] + part if key in sums else part
         return sums
 
     def _differentiate(
-        self, image: Tensor, tile: Tile, slopes: dict[str, Tensor]
+        self, image: Tensor, tile: Tile, slopes: dict[str, Tensor], sums: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Second pass: gradient by what one tile looks at, and what it adds to content."""
+        """Second pass: gradient by what one tile looks at, and what it adds to linear parts."""
         piece = tile.cut(image).clone().requires_grad_(True)
         features = self.encoder(piece, [*self.whole.content_factors, *self.whole.style])
-        content = self._compare(features, tile)
-        parts = self._measure(image, piece, features, tile) | content
+        linear = self._compare(features, tile) | self._match(features, tile, sums)
+        parts = self._measure(image, piece, features, tile, again=True) | linear
         weighted = [(slope * parts[key]).sum() for key, slope in slopes.items()]
         (gradient,) = torch.autograd.grad(torch.stack(weighted).sum(), piece)
-        return gradient, {key: part.detach() for key, part in content.items()}
+        return gradient, {key: part.detach() for key, part in linear.items()}
 
     def _measure(
-        self, image: Tensor, piece: Tensor, features: dict[str, Tensor], tile: Tile
+        self,
+        image: Tensor,
+        piece: Tensor,
+        features: dict[str, Tensor],
+        tile: Tile,
+        *,
+        again: bool = False,
     ) -> dict[str, Tensor]:
-        """What one tile adds to the sums for style and total variation."""
+        """What one tile adds to the sums; `again` without those that have no slope."""
+        whole = self.whole
         parts = {"slopes": _sum_own_slopes(piece, tile) / image.numel()}
         positions = self._count_positions(image)
-        for layer in self.whole.style:
+        for layer, index in self._list_regions():
             stride = self.encoder.stride(layer)
-            own = tile.own(features[layer], stride)
-            for index in range(len(self.whole.style[layer])):
-                weights = self.whole.guidance.weigh_region(index, stride)
+            if whole.needs_moments:
+                own, weights = (
+                    tile.own(features[layer], stride),
+                    whole.guidance.weigh_region(index, stride),
+                )
                 moments = collect_share(own, positions[layer], weights, tile, stride)
-                parts[f"mean {layer} {index}"], parts[f"second {layer} {index}"] = moments
+                parts |= _name("moments", layer, index, moments)
+            view = None
+            for name, target in whole.find_targets(layer, index).items():
+                if again and STATISTICS[name].match:
+                    continue
+                view = view or self._view(features, layer, index, tile)
+                parts |= _name(name, layer, index, STATISTICS[name].collect(view, target.basis))
+        for layer, sample in whole.samples.items():
+            stride = self.encoder.stride(layer)
+            rows, columns = tile.span(stride)
+            own = tile.own(features[layer], stride)
+            parts[f"sample {layer}"] = gather_places(own, sample.places, rows.start, columns.start)
         return parts
+
+    def _match(
+        self, features: dict[str, Tensor], tile: Tile, sums: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """What one tile adds to the distances of what is matched."""
+        parts = {}
+        for layer, index in self._list_regions():
+            targets = self.whole.find_targets(layer, index)
+            targets = {name: one for name, one in targets.items() if STATISTICS[name].match}
+            view = self._view(features, layer, index, tile) if targets else None
+            for name, target in targets.items():
+                assert view is not None
+                found = _take(name, layer, index, sums)
+                parts[f"match {name} {layer} {index}"] = self.whole.match(view, found, name, target)
+        return parts
+
+    def _view(self, features: dict[str, Tensor], layer: str, index: int, tile: Tile) -> View:
+        height, width = self.size
+        stride = self.encoder.stride(layer)
+        size = (height // stride, width // stride)
+        return self.whole.view(features, layer, index, size=size, tile=tile)
+
+    def _list_regions(self) -> list[tuple[str, int]]:
+        style = self.whole.style
+        return [(layer, index) for layer in style for index in range(len(style[layer]))]
+
+    def _list_linear(self) -> list[str]:
+        whole = self.whole
+        content = [
+            f"content {layer}" for layer in whole.content_factors if layer not in whole.samples
+        ]
+        return content + [
+            f"match {name} {layer} {index}"
+            for layer, index in self._list_regions()
+            for name in whole.find_targets(layer, index)
+            if STATISTICS[name].match
+        ]
 
     def _compare(self, features: dict[str, Tensor], tile: Tile) -> dict[str, Tensor]:
         """What one tile adds to the sums for content."""
         layers, guidance = list(self.whole.content_factors), self.whole.guidance
+        layers = [layer for layer in layers if layer not in self.whole.samples]
         targets = {}
         if self.photograph is not None and layers:
             with torch.no_grad():
@@ -158,15 +217,27 @@ class TiledObjective:
 
     def _weigh(self, sums: dict[str, Tensor], image: Tensor) -> dict[str, Tensor]:
         """Sort the sums into what `Objective.weigh` takes, and call it."""
-        differences = {layer: sums[f"content {layer}"] for layer in self.whole.content_factors}
-        moments = {
-            layer: [
-                Moments(sums[f"mean {layer} {index}"], sums[f"second {layer} {index}"])
-                for index in range(len(targets))
-            ]
-            for layer, targets in self.whole.style.items()
+        whole = self.whole
+        differences = {
+            layer: whole.compare_sample(sums[f"sample {layer}"], layer)
+            if layer in whole.samples
+            else sums[f"content {layer}"]
+            for layer in whole.content_factors
         }
-        return self.whole.weigh(differences, moments, self._count_positions(image), sums["slopes"])
+        found = {
+            layer: [self._find(layer, index, sums) for index in range(len(regions))]
+            for layer, regions in whole.style.items()
+        }
+        return whole.weigh(differences, found, self._count_positions(image), sums["slopes"])
+
+    def _find(self, layer: str, index: int, sums: dict[str, Tensor]) -> dict[str, Sums]:
+        found = {}
+        if self.whole.needs_moments:
+            found["moments"] = _take("moments", layer, index, sums)
+        for name in self.whole.find_targets(layer, index):
+            matched = sums.get(f"match {name} {layer} {index}")
+            found[name] = _take(name, layer, index, sums) if matched is None else (matched,)
+        return found
 
     def _count_positions(self, image: Tensor) -> dict[str, int]:
         height, width = image.shape[-2:]
@@ -206,37 +277,46 @@ def build_tiled_objective(
     content_layers, style_layers = select_layers(encoder, config, details=details)
     # Tiles see beyond the border themselves, except that mirrored ones leave it to the encoder.
     looking = encoder.with_padding("mirror") if config.seamless == "mirror" else encoder
-    tiles = plan_tiles(encoder, [*content_layers, *style_layers], size, tile, config.seamless)
+    layers, halo = [*content_layers, *style_layers], find_halo(config)
+    tiles = plan_tiles(encoder, layers, size, tile, config.seamless, halo)
     picture = resize(content, size, config.seamless)
     with torch.no_grad():
         guidance = guidance or Guidance(pair_masks(len(styles), (), (), config.style_shares))
         style = measure_styles(encoder, config, styles, size, style_layers, guidance.regions, tile)
-        targets, energies = _look_by_tiles(looking, picture, content_layers, tiles, keep_targets)
-    factor = LOSS_FORMS[config.loss].content_factor
-    factors = {layer: factor(*energy) for layer, energy in energies.items()}
+        targets = measure_targets(encoder, config, styles, size, style, guidance.regions, tile)
+        samples = _sample_by_tiles(looking, config, picture, content_layers, tiles)
+        looked_at = [] if samples else content_layers
+        content_seen, energies = _look_by_tiles(looking, picture, looked_at, tiles, keep_targets)
+    factors = {
+        layer: find_content_factor(encoder, config, *energy) for layer, energy in energies.items()
+    }
+    factors |= dict.fromkeys(samples, BALANCE)
     scaled = guidance.scale(size, content.device, config.seamless)
     guide = picture if config.photoreal_weight else None
-    whole = Objective(looking, config, targets, style, factors, scaled, guide)
+    whole = Objective(
+        looking, config, content_seen, style, factors, scaled, guide, targets, samples
+    )
     return TiledObjective(whole, tiles, size, tile, None if keep_targets else picture)
 
 
 def _look_by_tiles(
     encoder: Encoder, picture: Tensor, layers: Sequence[str], tiles: Sequence[Tile], keep: bool
-) -> tuple[dict[str, Tensor], dict[str, tuple[float, int]]]:
+) -> tuple[dict[str, Tensor], dict[str, tuple[float, float, int]]]:
     """Look at the whole picture, tile by tile.
 
     Returns:
-        Activations by layer, if they are to be kept; their summed squares and their number.
+        Activations by layer, if they are to be kept; their summed squares, sum and number.
     """
     found: dict[str, Tensor] = {}
-    energies = dict.fromkeys(layers, (0.0, 0))
+    energies = dict.fromkeys(layers, (0.0, 0.0, 0))
     height, width = picture.shape[-2:]
     for tile in tiles if layers else ():
         for layer, features in encoder(tile.cut(picture), layers).items():
             stride = encoder.stride(layer)
             own = tile.own(features, stride)
-            energy, count = energies[layer]
-            energies[layer] = (energy + sum_squares(own), count + own.numel())
+            energy, total, count = energies[layer]
+            sums = energy + sum_squares(own), total + float(own.float().sum())
+            energies[layer] = (*sums, count + own.numel())
             if not keep:
                 continue
             if layer not in found:
@@ -245,6 +325,40 @@ def _look_by_tiles(
                 found[layer] = empty.contiguous(memory_format=torch.channels_last)
             tile.place(found[layer], stride).copy_(own)
     return found, energies
+
+
+def _sample_by_tiles(
+    encoder: Encoder,
+    config: PaintConfig,
+    picture: Tensor,
+    layers: Sequence[str],
+    tiles: Sequence[Tile],
+) -> dict[str, Sample]:
+    """Look at the places of the photograph that are compared with one another, if any are."""
+    found: dict[str, Sample] = {}
+    if config.content_loss != "self-similarity" or not layers:
+        return found
+    height, width = picture.shape[-2:]
+    for tile in tiles:
+        for layer, features in encoder(tile.cut(picture), layers).items():
+            stride = encoder.stride(layer)
+            places = draw_places(height // stride, width // stride, config.seed).to(features.device)
+            rows, columns = tile.span(stride)
+            own = tile.own(features, stride)
+            part = gather_places(own, places, rows.start, columns.start)
+            found[layer] = Sample(places, found[layer].rows + part if layer in found else part)
+    return found
+
+
+def _name(name: str, layer: str, index: int, found: Sums) -> dict[str, Tensor]:
+    """What was found, each part under a name of its own."""
+    return {f"{name} {layer} {index} {place}": part for place, part in enumerate(found)}
+
+
+def _take(name: str, layer: str, index: int, sums: dict[str, Tensor]) -> Sums:
+    """What was found, by the names of `_name`."""
+    names = (f"{name} {layer} {index} {place}" for place in itertools.count())
+    return tuple(sums[key] for key in itertools.takewhile(sums.__contains__, names))
 
 
 def _sum_own_slopes(piece: Tensor, tile: Tile) -> Tensor:

@@ -54,12 +54,21 @@ class Tile(NamedTuple):
 
     def own(self, features: Tensor, stride: int) -> Tensor:
         """Cut the border off activations of the tile that have one position per `stride` px."""
-        return features[..., _own(self.rows, stride), _own(self.columns, stride)]
+        rows, columns = self.inner(stride)
+        return features[..., rows, columns]
 
     def place(self, features: Tensor, stride: int) -> Tensor:
         """The same positions in activations of the whole picture."""
-        rows, columns = _global(self.rows, stride), _global(self.columns, stride)
+        rows, columns = self.span(stride)
         return features[..., rows, columns]
+
+    def span(self, stride: int) -> tuple[slice, slice]:
+        """Rows and columns that it owns in a layer of the whole picture."""
+        return _global(self.rows, stride), _global(self.columns, stride)
+
+    def inner(self, stride: int) -> tuple[slice, slice]:
+        """The same in what the tile looks at."""
+        return _own(self.rows, stride), _own(self.columns, stride)
 
     def _outer(self) -> tuple[Stretch, Stretch]:
         rows, columns = self.rows, self.columns
@@ -123,16 +132,23 @@ def collect_share(
 
 
 def plan_tiles(
-    encoder: Encoder, layers: Sequence[str], size: Size, side: int, seamless: Seamless = "none"
+    encoder: Encoder,
+    layers: Sequence[str],
+    size: Size,
+    side: int,
+    seamless: Seamless = "none",
+    halo: int = 0,
 ) -> tuple[Tile, ...]:
     """Cut a picture of (H, W) into tiles that own about `side` px each way.
 
     Borders between tiles lie on multiples of the deepest layer's stride, and the border around
     each is as wide as the deepest layer sees. Where a picture repeats by being moved, tiles look
     around its corners; else the border ends with the picture, and the encoder's padding begins.
+    With a `halo`, that many positions around a tile are as exact as its own.
     """
     stride = max((encoder.stride(layer) for layer in layers), default=1)
-    reach = max((encoder.reach(layer) for layer in layers), default=1)
+    reaches = (encoder.reach(layer) + halo * encoder.stride(layer) for layer in layers)
+    reach = max(reaches, default=1)
     return cut_evenly(size, side, stride, reach, seamless)
 
 

@@ -59,6 +59,11 @@ class TrainConfig(BaseModel):
     batch: Annotated[int, Field(ge=1, le=1024)] = Field(
         4, description="Crops a step, in each process."
     )
+    crops: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="Different crops in all, whose content targets are kept in memory; 0 cuts new"
+        " ones without an end.",
+    )
     steps: Annotated[int, Field(ge=1)] = Field(
         10_000, description="How many steps; --minutes may end it before."
     )

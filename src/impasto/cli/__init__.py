@@ -110,6 +110,19 @@ _COMMANDS = {
     "NETWORK is johnson (one style), dumoulin (many in one), or msgnet, adain, ghiasi, micro (any"
     " style). Ctrl-C keeps the network so far; the same command with --resume goes on. torchrun"
     " --nproc-per-node N -m impasto train ... trains on N GPUs.",
+    "lab": "Experiments: what layers see and remember, sweeps over settings, and their reports.\n\n"
+    "For example\n"
+    "  impasto lab reconstruct photo.jpg --layer relu2_1 --layer relu4_2\n"
+    "  impasto lab texture mosaic --size 512x256 --seamless straight\n"
+    "  impasto lab sweep grid.toml --jobs auto\n"
+    "  impasto lab recipe --list",
+    "score": "Score results beside two baselines: the photograph itself and the style itself.\n\n"
+    "For example\n"
+    "  impasto score photo.jpg painting.jpg a.png b.png --explain\n"
+    "  impasto score photo.jpg mosaic results/ --csv scores.csv\n"
+    "  impasto score --set painted/ --photos holiday/ --styles mosaic\n\n"
+    "An arrow points to the better direction. No score is right alone: a copy of the photograph has"
+    " the best content, a copy of the style the best style, so both are rows of every table.",
     "weights": "List, fetch, add, check or delete the weights of the networks.",
     "doctor": "Show what is installed, what will paint, and what is missing.",
 }
@@ -122,9 +135,10 @@ _USAGES = {
     "styles": "Usage: impasto styles [OPTIONS] [NAME]",
     "mask": "Usage: impasto mask [OPTIONS] PHOTO NAME",
     "train": "Usage: impasto train [OPTIONS] [NETWORK]",
+    "score": "Usage: impasto score [OPTIONS] PHOTO STYLE RESULT...",
 }
 for _name, _help in _COMMANDS.items():
-    _target = "app" if _name == "weights" else "command"
+    _target = "app" if _name in ("lab", "weights") else "command"
     _usage = {"usage": _USAGES[_name]} if _name in _USAGES else {}
     app.command(f"impasto.cli.{_name}:{_target}", name=_name, help=_help, **_usage)
 

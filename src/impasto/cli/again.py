@@ -96,6 +96,8 @@ def command(
     if dry_run:
         _print_command(commission, running.weights or record.weights)
         return 0
+    if record.weights == _RANDOM and not running.weights:
+        running = replace(running, weights=_RANDOM)
     if record.weights and not running.weights:
         raise ConfigError(
             f"It was painted with the weights {record.weights}; give them with --weights FILE."
@@ -116,7 +118,7 @@ class Record:
         photo: Name and digest of the photograph.
         styles: Those of the styles.
         start: Those of the picture it started from, if any.
-        weights: Name of the file of weights, if they were the user's own.
+        weights: Name of the file of weights, if they were the user's own; or that they were random.
         version: Of the impasto that painted it.
         placement: Names and digests of masks and labels, by what they are for.
         palette: Of the family that it was drawn toward, as it lies in the file.
@@ -155,7 +157,7 @@ class Record:
                 photo=_identity(found["photo"]),
                 styles=[_identity(one) for one in found["styles"]],
                 start=_identity(found["start"]) if "start" in found else None,
-                weights=str(found["weights"]) if "weights" in found else None,
+                weights=_name_weights(found),
                 version=str(found["impasto"]),
                 placement={
                     _PLACES[kind].name: [_place(kind, one) for one in _listed(pictures)]
@@ -172,7 +174,14 @@ class Record:
         return record
 
 
+_RANDOM = "random"
 _PLACES = {field.name: field for field in fields(PlacementOptions)}
+
+
+def _name_weights(found: dict[str, Any]) -> str | None:
+    """The file of weights; one that is called random is told from weights that are."""
+    name = str(found["weights"]) if "weights" in found else None
+    return f"./{name}" if name == _RANDOM and "weights_sha256" in found else name
 
 
 def _listed(found: Any) -> list[Any]:
@@ -303,6 +312,8 @@ class _Search:
                     yield path
         if name in gallery.STYLES:
             yield gallery.picture_path(name)
+        if images.is_canvas(name):
+            yield Path(name)
 
     def _is_right(self, source: str, identity: dict[str, str]) -> bool:
         from impasto.api import find_style, identify

@@ -385,7 +385,12 @@ class RunningOptions:
     ] = None
     weights: Annotated[
         str | None,
-        _in(_RUNNING, "Weights of your own: .safetensors, .pth or .pt.", metavar="FILE"),
+        _in(
+            _RUNNING,
+            "Weights of your own: .safetensors, .pth or .pt; or random, for a network that was"
+            " never trained.",
+            metavar="FILE",
+        ),
     ] = None
     offline: Annotated[bool, _flag(_RUNNING, "Never download anything.")] = False
     max_pixels: Annotated[

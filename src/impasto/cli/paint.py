@@ -134,10 +134,10 @@ def command(
 ) -> int:
     """Paint a photograph, or a folder of them."""
     refuse_options((photo, *styles), "--init-file")
-    if not styles:
-        raise ConfigError("No style is given; name a picture, or a style from impasto styles.")
     recorded, notes = _read_family(family, settings)
     config = settings_from(settings, init_file, **recorded)
+    if not styles and config.needs_style:
+        raise ConfigError("No style is given; name a picture, or a style from impasto styles.")
     commission = Commission(photo, styles, config, init_file, places, notes, family)
     return carry_out(commission, output, running)
 
@@ -215,8 +215,7 @@ def open_painter(running: RunningOptions, report: Report) -> "Painter":
     return Painter(
         device=running.device,
         memory=None if running.memory is None else parse_bytes(running.memory),
-        # A path of one part would be taken for the name of weights.
-        weights_file=Path(running.weights).absolute() if running.weights else None,
+        weights_file=_find_weights(running.weights),
         offline=running.offline,
         max_pixels=running.max_pixels,
         on_download=report.download,
@@ -235,6 +234,13 @@ def count_threads(running: RunningOptions) -> None:
         if running.threads < 1:
             raise ConfigError(f"--threads must be at least 1, not {running.threads}.")
         torch.set_num_threads(running.threads)
+
+
+def _find_weights(given: str | None) -> "Path | str | None":
+    from impasto.weights import RANDOM
+
+    # A path of one part would be taken for the name of weights.
+    return Path(given).absolute() if given and given != RANDOM else given
 
 
 def _read_family(

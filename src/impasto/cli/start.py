@@ -11,6 +11,7 @@ from impasto.fastjob import FastJob
 from impasto.memory import estimate_memory
 from impasto.pyramid import Scale, choose_side, fit_size, plan_painting
 from impasto.version import __version__
+from impasto.weights import RANDOM
 
 _DEVICES = {"cpu": "the CPU", "cuda": "the GPU", "mps": "the GPU"}
 
@@ -64,6 +65,9 @@ class Start:
         pictures += [self.job.start] if self.job.start is not None else []
         pictures += self.job.placement.pictures if self.job.placement is not None else []
         notes = [f"{picture.name}: {note}" for picture in pictures for note in picture.notes]
+        if self.job.painter.untrained:
+            backbone = self.job.config.backbone
+            notes.append(f"The weights of {backbone} are random: it was never trained.")
         return notes + self._remark_on_size()
 
     def describe(self) -> list[str]:
@@ -80,12 +84,20 @@ class Start:
         saving = self.job.frugality
         tiles = f" in tiles of {saving.tile} px" if saving else ""
         styles = ", ".join(style.name for style in self.job.styles)
+        manner = f"in the manner of {styles}" if styles else "from its content layers"
         return [
             f"Painting on {device} in {arithmetic} ({self.choice.reason}).",
-            f"{self.job.photo.name} in the manner of {styles}: {sizes}; about"
+            f"{self.job.photo.name} {manner}: {sizes}; about"
             f" {self.memory / 2**30:.1f} GiB of memory{tiles}.",
             *(f"Note: {note}" for note in self.notes),
         ]
+
+    def _name_weights(self) -> str:
+        painter = self.job.painter
+        if painter.untrained:
+            return RANDOM
+        own = painter.custom_weights
+        return self.job.config.backbone if own is None else own.name
 
     def _remark_on_size(self) -> list[str]:
         config, painted = self.job.config, self.plan[-1].size
@@ -106,6 +118,7 @@ class Start:
             "styles": [style.name for style in self.job.styles],
             "output": self.output,
             "settings": self.job.config.to_dict(),
+            "weights": self._name_weights(),
             "device": str(self.choice.device),
             "reason": self.choice.reason,
             "precision": str(self.precision).removeprefix("torch."),

@@ -218,4 +218,4 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _stem(word: str) -> str:
-    return "stdin" if word == "-" else Path(word).stem or "picture"
+    return "stdin" if word == "-" else Path(word).stem.replace(":", "-") or "picture"

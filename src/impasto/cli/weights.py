@@ -57,9 +57,9 @@ def add(
     file: Annotated[str, Parameter(name="FILE", help="A file that was fetched elsewhere.")], /
 ) -> int:
     """Keep a file that is here already, for machines without a network."""
-    from impasto import networkfiles
+    from impasto import networkfiles, weights
 
-    name = networkfiles.add(Path(file))
+    name = weights.add(Path(file)) or networkfiles.add(Path(file))
     write_line(f"Added {name}.")
     return 0
 
@@ -105,8 +105,9 @@ def _describe_state(item: "InventoryItem") -> str:
     if item.available:
         return "ready to unpack"
     source = item.entry.source
-    size = f", {_spell_size(source.size)}" if isinstance(source, UrlSource) else ""
-    return f"to be fetched{size}"
+    if not isinstance(source, UrlSource):
+        return f"pip install {source.distribution}"
+    return f"to be fetched, {_spell_size(source.size)}"
 
 
 def _spell_size(size: int) -> str:

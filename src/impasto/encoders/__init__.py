@@ -13,6 +13,7 @@ class Encoder(Protocol):
     """What the painting engine needs of a network."""
 
     layers: tuple[str, ...]
+    architecture: str
 
     def __call__(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """Activations of some layers for an image of shape (B, 3, H, W) in [0, 1]."""
@@ -22,6 +23,10 @@ class Encoder(Protocol):
 
     def reach(self, layer: str) -> int:
         """How many pixels beyond its own a position of a layer sees, at most."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
 
     @property
     def precision(self) -> torch.dtype:
@@ -36,7 +41,6 @@ class Encoder(Protocol):
 
 def describe_unknown_layer(name: str, network: str, layers: Iterable[str]) -> str:
     """One line that says which layers there are."""
-    return (
-        f"Unknown layer {name!r} of {network}; its layers are {', '.join(layers)}"
-        " (conv4_2 or block4_conv2 mean relu4_2)."
-    )
+    names = tuple(layers)
+    spelling = " (conv4_2 or block4_conv2 mean relu4_2)" if "relu4_2" in names else ""
+    return f"Unknown layer {name!r} of {network}; its layers are {', '.join(names)}{spelling}."

@@ -59,6 +59,24 @@ def list_layers(architecture: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def list_weights(architecture: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the convolutional part of a state dict, in the order of the layers."""
+    normalised = architecture.endswith("_bn")
+    shapes: dict[str, tuple[int, ...]] = {}
+    index, inputs = 0, 3
+    for repeats, outputs in zip(BLOCKS[architecture.removesuffix("_bn")], CHANNELS, strict=True):
+        for _ in range(repeats):
+            shapes[f"features.{index}.weight"] = (outputs, inputs, 3, 3)
+            shapes[f"features.{index}.bias"] = (outputs,)
+            if normalised:
+                for part in ("weight", "bias", "running_mean", "running_var"):
+                    shapes[f"features.{index + 1}.{part}"] = (outputs,)
+            index += 3 if normalised else 2
+            inputs = outputs
+        index += 1  # pooling
+    return shapes
+
+
 class VGG(nn.Module):
     """A frozen VGG: image in, named activations out.
 
@@ -152,6 +170,11 @@ class VGG(nn.Module):
             if name == layer:
                 break
         return reach
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.relu1_1_weight.device
 
     @property
     def precision(self) -> torch.dtype:

@@ -4,6 +4,7 @@ Everywhere else in impasto an image is float32 sRGB, (B, 3, H, W), in [0, 1]. In
 profiles, EXIF orientation, transparency and file formats are known in this package only.
 """
 
+from impasto.images.canvas import is_canvas, name_canvas
 from impasto.images.formats import (
     READABLE_SUFFIXES,
     WRITABLE_FORMATS,
@@ -23,8 +24,10 @@ __all__ = [
     "Source",
     "encode",
     "format_of",
+    "is_canvas",
     "list_pictures",
     "load",
+    "name_canvas",
     "read_settings",
     "save",
     "to_pil",

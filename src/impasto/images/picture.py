@@ -63,6 +63,13 @@ class Picture:
         """Height and width in pixels."""
         return self.pixels.shape[2], self.pixels.shape[3]
 
+    @property
+    def flat(self) -> Tensor:
+        """Pixels (1, 3, H, W); a transparent picture is laid on white, as it looks on paper."""
+        if self.alpha is None:
+            return self.pixels
+        return self.pixels * self.alpha + (1 - self.alpha)
+
 
 def check_max_pixels(max_pixels: int) -> None:
     """Refuse a limit that lets nothing through.

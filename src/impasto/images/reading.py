@@ -12,6 +12,7 @@ from torch import Tensor
 
 from impasto.errors import ImageError, ShapeError
 from impasto.images import decoding, formats, sources, tiff
+from impasto.images.canvas import is_canvas, make_canvas
 from impasto.images.picture import (
     DEFAULT_MAX_PIXELS,
     Picture,
@@ -22,8 +23,9 @@ from impasto.images.picture import (
 )
 
 Source = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[np.generic] | Tensor
-"""A path, "-" for standard input, encoded bytes, an open binary file, a PIL image, an array
-(H, W) or (H, W, 1 to 4), or a tensor (1 to 4, H, W) or (1, 1 to 4, H, W)."""
+"""A path, "-" for standard input, "canvas:512x256" for a blank one, encoded bytes, an open binary
+file, a PIL image, an array (H, W) or (H, W, 1 to 4), or a tensor (1 to 4, H, W) or
+(1, 1 to 4, H, W)."""
 
 
 def load(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
@@ -54,6 +56,8 @@ def load(source: Source, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Picture:
         label = "the given image"
         decoded = decoding.decode_image(source, label=label, max_pixels=max_pixels)
         return _from_decoded(decoded, label, name)
+    if is_canvas(source):
+        return make_canvas(str(source), max_pixels=max_pixels)
     with sources.opened(source, max_pixels=max_pixels) as (file, label, name):
         is_tiff = formats.find_kind(file.read(32)) == "TIFF"
         decode = tiff.decode_tiff if is_tiff else decoding.decode_file
