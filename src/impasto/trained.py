@@ -37,6 +37,8 @@ class Card(BaseModel):
         licence: Of the weights.
         recipe: Settings of the training.
         version: Of impasto.
+        commit: Of its source, if it ran from there.
+        started_from: Name and digest of the trained network that this one went on from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +52,8 @@ class Card(BaseModel):
     licence: str = ""
     recipe: dict[str, Any] = {}
     version: str = ""
+    commit: str = ""
+    started_from: dict[str, str] = {}
 
 
 def save_network(path: Path, weights: dict[str, Tensor], card: Card) -> None:
@@ -83,6 +87,19 @@ def read_card(path: Path) -> Card:
         raise WeightsError(f"{path} is damaged or no fast network.") from error
 
 
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a trained network, in float32.
+
+    Raises:
+        WeightsError: If the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} is damaged or no fast network.") from error
+
+
 def load_network(
     path: Path, find_encoder: Callable[[], Encoder], device: torch.device | None = None
 ) -> tuple[nn.Module, Card]:
@@ -99,10 +116,8 @@ def load_network(
     card = read_card(path)
     try:
         network = build_network(card.network, find_encoder, card.arguments)
-        with safe_open(path, framework="pt") as file:
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        network.load_state_dict(state)
-    except (ConfigError, RuntimeError, SafetensorError) as error:
+        network.load_state_dict(read_weights(path))
+    except (ConfigError, RuntimeError) as error:
         raise WeightsError(f"{path} does not hold what its card says.") from error
     network.to(device or torch.device("cpu"))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -70,6 +70,7 @@ class TrainProgress:
         batch: What was learnt from.
         painted: What the network made of it, (B, 3, H, W).
         done: Share of the work that is done, 1 or more after the last step.
+        stage: Which of `TrainConfig.parts` it was a step of.
     """
 
     step: int
@@ -84,6 +85,7 @@ class TrainProgress:
     batch: Batch
     painted: Tensor
     done: float
+    stage: int = 0
 
 
 def train(
@@ -131,15 +133,19 @@ def train(
         network.load_state_dict(state.weights)
         _copy(state.average, average)
         _restore(optimizer, state.optimizer)
-    store = SightStore(critic, config.content_layers, room) if config.crops else None
+    store: SightStore | None = None
     clock = _Clock(spent, deadline, config, team)
     done = clock.share(step)
     while done < 1:
         batch = next(batches)
-        rate = config.learning_rate * schedule(step, done, config.warmup)
+        stage = config.find_stage(done)
+        part = config.parts[stage]
+        if part.crops and (store is None or store.layers != part.content_layers):
+            store = SightStore(critic, part.content_layers, room)
+        rate = part.learning_rate * schedule(step, done, part.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        painted, terms = _compute(network, critic, batch, book, config, describe, store)
+        painted, terms = _compute(network, critic, batch, book, part, describe, store)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         told = torch.stack([term.detach() for term in terms.values()])
@@ -162,7 +168,7 @@ def train(
             step, config.steps, sum(values), dict(zip(terms, values, strict=True)), rate,
             clock.seconds, clock.left(step), clock.pace,
             partial(_snapshot, network, average, optimizer, step, clock.seconds),
-            batch, painted.detach(), done,
+            batch, painted.detach(), done, stage,
         )  # fmt: skip
         if wanted:
             return

@@ -20,11 +20,11 @@ _STARTS = {
     "objective": _LOSSES,
     "style_size": _LEARNING,
     "width": _SHAPE,
-    "minutes": _LEARNING,
+    "start": _LEARNING,
     "keep_every": _FILES,
     "device": _RUNNING,
 }
-_NAMED = ("network", "content", "styles", "output")
+_NAMED = ("network", "content", "styles", "output", "stages")
 
 
 @with_fields_of(Recipe, _STARTS, _NAMED)

@@ -138,6 +138,7 @@ class TrainLines(Lines):
     def __init__(self) -> None:
         super().__init__()
         self._terms: dict[str, float] = {}
+        self._stage: int | None = None
         self._told = time.monotonic()
 
     def begin(self, opening: Opening, step: int) -> None:
@@ -163,6 +164,11 @@ class TrainLines(Lines):
         )
 
     def _smooth(self, progress: TrainProgress) -> None:
+        if self._stage not in (None, progress.stage):
+            # Losses of other layers are other losses.
+            self._terms = {}
+            self.say(f"Stage {progress.stage + 1} begins with step {progress.step}.")
+        self._stage = progress.stage
         for name, value in progress.terms.items():
             before = self._terms.get(name, value)
             self._terms[name] = _MEMORY * before + (1 - _MEMORY) * value
@@ -225,6 +231,7 @@ class TrainJsonLines(JsonLines):
             "progress",
             step=progress.step,
             steps=progress.steps,
+            stage=progress.stage,
             loss=progress.loss,
             terms=progress.terms,
             learning_rate=progress.learning_rate,
