@@ -93,6 +93,24 @@ def test_trains(folder, run):
     assert not list(folder.glob("*.resume"))
 
 
+def test_pictures_of_a_pixel(folder, run):
+    """They are passed over like broken ones; alone they are no folder to learn from."""
+    make_picture(1, 1).save(folder / "photos" / "dot.png")
+    make_picture(900, 3).save(folder / "styles" / "line.png")
+    code, _, error = run(*change(MICRO, batch=8, steps=1))
+    assert code == 0, error
+    assert "2 pictures could not be read: " in error
+    for place in ("photos", "styles"):
+        for path in (folder / place).iterdir():
+            make_picture(1, 1).save(path)
+        code, _, error = run(*MICRO, "--overwrite")
+        assert code == 2
+        last = error.splitlines()[-1]
+        assert re.match(r"impasto: Hardly any (photograph|style picture) can be read", last)
+        for number, path in enumerate((folder / place).iterdir()):
+            make_picture(90, 70, number).save(path)
+
+
 def test_a_recipe_and_what_wins_over_it(folder, run):
     (folder / "net.toml").write_text(
         'network = "dumoulin"\ncontent = ["photos"]\nstyles = ["styles", "mosaic"]\n'

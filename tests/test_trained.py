@@ -14,6 +14,7 @@ from impasto.trained import (
     load_network,
     load_training,
     read_card,
+    read_weights,
     save_network,
     save_training,
 )
@@ -139,3 +140,19 @@ def test_a_damaged_snapshot(tmp_path, facts):
 
 def test_cards_are_json(path):
     assert json.loads(CARD.model_dump_json())["steps"] == 7
+
+
+def test_cards_of_before_are_read(tmp_path):
+    """Those that say neither their commit nor what they went on from."""
+    path = tmp_path / "old.safetensors"
+    old = {"network": "micro", "arguments": NUMBERS, "styles": [], "steps": 3, "pictures": 6,
+           "data": "", "licence": "", "recipe": {"size": 64}, "version": "0.1.0"}  # fmt: skip
+    save_file({"a": torch.ones(1)}, path, {"impasto": "1", "card": json.dumps(old)})
+    card = read_card(path)
+    assert (card.steps, card.commit, card.started_from) == (3, "", {})
+
+
+def test_weights_alone(path, network):
+    found = read_weights(path)
+    assert found.keys() == network.state_dict().keys()
+    assert all(tensor.dtype == torch.float32 for tensor in found.values())

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from impasto import gallery, images, weights
-from impasto.datasets import Crops, stream
+from impasto.datasets import Crops, load_picture, stream
 from impasto.devices import choose_precision, measure_free_memory
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImpastoError
@@ -262,7 +262,7 @@ class School:
 
     def _read(self, path: Path) -> Tensor | None:
         try:
-            return images.load(path).pixels.to(self._device)
+            return load_picture(path).to(self._device)
         except ImpastoError as error:
             self.broken[str(path)] = str(error)
             return None
