@@ -4,7 +4,6 @@ Free of PyTorch, as `impasto.config` is, so that `--help` and recipe files can b
 """
 
 import tomllib
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, cast, get_args
 
@@ -175,7 +174,7 @@ class TrainConfig(BaseModel):
         _ = self.parts
         return self
 
-    @cached_property
+    @property
     def parts(self) -> tuple["TrainConfig", ...]:
         """The settings from the start, and from each stage on; none of them has stages."""
         settings = {name: getattr(self, name) for name in TrainConfig.model_fields}

@@ -133,15 +133,12 @@ def train(
         network.load_state_dict(state.weights)
         _copy(state.average, average)
         _restore(optimizer, state.optimizer)
-    store: SightStore | None = None
+    plan = _Plan(critic, config, room)
     clock = _Clock(spent, deadline, config, team)
     done = clock.share(step)
     while done < 1:
         batch = next(batches)
-        stage = config.find_stage(done)
-        part = config.parts[stage]
-        if part.crops and (store is None or store.layers != part.content_layers):
-            store = SightStore(critic, part.content_layers, room)
+        stage, part, store = plan.find(done)
         rate = part.learning_rate * schedule(step, done, part.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -177,6 +174,23 @@ def train(
 def schedule(step: int, done: float, warmup: int) -> float:
     """Share of the learning rate: a short rise, then half a cosine down to nothing."""
     return min(1.0, (step + 1) / (warmup + 1)) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
+
+
+class _Plan:
+    """Which settings hold when, and what is kept of crops under them."""
+
+    def __init__(self, critic: Encoder, config: TrainConfig, room: int) -> None:
+        self._critic, self._config, self._room = critic, config, room
+        self._parts = config.parts
+        self._store: SightStore | None = None
+
+    def find(self, done: float) -> tuple[int, TrainConfig, SightStore | None]:
+        """The stage, its settings and its store, once a share of the work is done."""
+        stage = self._config.find_stage(done)
+        part = self._parts[stage]
+        if part.crops and (self._store is None or self._store.layers != part.content_layers):
+            self._store = SightStore(self._critic, part.content_layers, self._room)
+        return stage, part, self._store
 
 
 class _Clock:
