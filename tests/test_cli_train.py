@@ -313,7 +313,7 @@ def test_goes_on_from_a_trained_network(folder, run):
     card = read_card(folder / "net.safetensors")
     assert card.arguments == {"width": 4, "blocks": 1, "hidden": 8}
     assert card.started_from["name"] == "first.safetensors"
-    assert re.search(r"\AIt begins with all \d+ tensors of first\.safetensors\.$", error, re.M)
+    assert re.search(r"^It begins with all \d+ tensors of first\.safetensors\.$", error, re.M)
 
 
 def test_goes_on_from_what_comes_with_impasto(folder, run, monkeypatch):
@@ -325,7 +325,7 @@ def test_goes_on_from_what_comes_with_impasto(folder, run, monkeypatch):
     code, out, error = run(*command, "--json")
     assert (code, error) == (0, "")
     events = [json.loads(line) for line in out.splitlines()]
-    notes = [event["message"] for event in events if event["event"] == "note"]
+    notes = [event["text"] for event in events if event["event"] == "note"]
     assert len(notes) == 1
     assert re.fullmatch(r"It begins with all \d+ tensors of gallery.safetensors.", notes[0])
     ours, theirs = (load_file(path) for path in sorted(folder.rglob("*.safetensors")))

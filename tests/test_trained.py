@@ -54,6 +54,14 @@ def test_round_trip(path, network, encoder):
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
 
 
+def test_the_same_network_is_the_same_file(path, network):
+    """The library's own order of a header's text changes from call to call."""
+    first = path.read_bytes()
+    for _ in range(10):
+        save_network(path, network.state_dict(), CARD)
+        assert path.read_bytes() == first
+
+
 def test_the_encoder_is_not_in_the_file(path):
     assert path.stat().st_size < 200_000
 

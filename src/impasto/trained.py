@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from impasto.encoders import Encoder
@@ -68,7 +68,21 @@ def save_network(path: Path, weights: dict[str, Tensor], card: Card) -> None:
         raise NumericalError(f"{path} is not written: its weights have grown beyond all bounds.")
     header = {"impasto": _FORMAT, "card": card.model_dump_json()}
     with replacing(path) as temporary:
-        save_file(halves, temporary, header)
+        temporary.write_bytes(_pack(halves, header))
+
+
+def _pack(tensors: dict[str, Tensor], text: dict[str, str]) -> bytes:
+    """A safetensors file whose bytes follow from what is in it.
+
+    The library writes the text of a header in an order that is another in each process.
+    """
+    packed = save(tensors, text)
+    end = 8 + int.from_bytes(packed[:8], "little")
+    header = json.loads(packed[8:end])
+    header["__metadata__"] = text
+    told = json.dumps(header, separators=(",", ":")).encode()
+    told += b" " * (-len(told) % 8)
+    return len(told).to_bytes(8, "little") + told + packed[end:]
 
 
 def read_card(path: Path) -> Card:
