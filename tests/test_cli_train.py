@@ -111,6 +111,16 @@ def test_pictures_of_a_pixel(folder, run):
             make_picture(90, 70, number).save(path)
 
 
+def test_the_only_style_is_broken(folder, run):
+    (folder / "styles" / "0.png").write_bytes(b"no picture")
+    code, _, error = run(
+        "train", "johnson", *QUICK, "--styles", "styles/0.png", "-o", "n.safetensors"
+    )
+    assert code == 3
+    assert re.match(r"impasto: Cannot read styles/0\.png: ", error.splitlines()[-1])
+    assert not (folder / "n.safetensors").exists()
+
+
 def test_a_recipe_and_what_wins_over_it(folder, run):
     (folder / "net.toml").write_text(
         'network = "dumoulin"\ncontent = ["photos"]\nstyles = ["styles", "mosaic"]\n'

@@ -74,7 +74,7 @@ def test_rows_follow_their_styles(save, critic):
     assert torch.allclose(found[1], theirs.mean(0))
     assert torch.equal(found[1], found[3])
     assert bequest.strangers == ("x", "y")
-    assert heritage.describe(bequest).endswith("as the mean of its styles begin x, y.")
+    assert heritage.describe(bequest).endswith("; x, y begin as the mean of its styles.")
 
 
 @pytest.mark.parametrize(("name", "row"), [("b", 1), ("z", None)])
@@ -156,7 +156,7 @@ def teach(tmp_path, critic):
 def test_a_lesson_goes_on_from_it(save, teach, tmp_path):
     path = save("dumoulin", ("2", "0", "b"))
     school = teach("dumoulin", path)
-    assert school.beginning.endswith("as the mean of its styles begin 1.")
+    assert school.beginning.endswith("; 1 begins as the mean of its styles.")
     theirs = halves(path)
     assert torch.equal(school.network.state_dict()["norms.0.scale"][0], theirs["norms.0.scale"][1])
     *_, last = school.run()

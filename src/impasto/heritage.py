@@ -108,7 +108,8 @@ class Heritage:
         if bequest.new:
             parts.append(f"new are {_list_some(bequest.new)}")
         if bequest.strangers:
-            parts.append(f"as the mean of its styles begin {_list_some(bequest.strangers)}")
+            begin = "begins" if len(bequest.strangers) == 1 else "begin"
+            parts.append(f"{_list_some(bequest.strangers)} {begin} as the mean of its styles")
         return f"{'; '.join(parts)}."
 
 

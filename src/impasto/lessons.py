@@ -268,7 +268,10 @@ class School:
             return None
 
     def _load_style(self, number: int) -> Tensor | None:
-        picture = self._read(self._styles[number])
+        path = self._styles[number]
+        # The only one is not passed over: what is wrong with it is what the user wants to know.
+        alone = len(self._styles) == 1
+        picture = load_picture(path).to(self._device) if alone else self._read(path)
         if picture is None:
             return None
         picture = trim_border(picture, _FRAME)
@@ -332,7 +335,9 @@ def find_pictures(places: Sequence[str], *, gallery_too: bool = False) -> tuple[
         elif gallery_too and place in gallery.STYLES:
             found.append(gallery.picture_path(place))
         else:
-            more = ", no picture, and no style of the gallery" if gallery_too else " or picture"
+            more = (
+                ", no picture, and no style of the gallery" if gallery_too else ", and no picture"
+            )
             raise ConfigError(f"There is no folder {place}{more}.")
     if not found:
         raise ConfigError(f"There is no picture in {', '.join(places)}.")

@@ -84,7 +84,8 @@ RecipeFile = Annotated[
         group=_PICTURES,
         negative="",
         metavar="FILE",
-        help="TOML file with any of these settings, lists in brackets; those given here win.",
+        help="TOML file with any of these settings, lists in brackets; those given here win. It may"
+        " also have stages.",
     ),
 ]
 _FLAT = Parameter(name="*")

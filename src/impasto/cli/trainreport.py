@@ -70,12 +70,16 @@ class Opening:
     def describe(self) -> str:
         """One line for people."""
         time_limit = f" or {self.minutes:g} minutes" if self.minutes else ""
-        styles = "1 style" if self.styles == 1 else f"{self.styles} styles"
         return (
             f"Training {self.network} on {self.device} in {self.precision} ({self.reason}):"
-            f" {self.photographs} photographs, {styles}; {self.steps} steps{time_limit} of"
-            f" {self.batch} crops of {self.size} px."
+            f" {_count(self.photographs, 'photograph')}, {_count(self.styles, 'style')};"
+            f" {_count(self.steps, 'step')}{time_limit} of {_count(self.batch, 'crop')} of"
+            f" {self.size} px."
         )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 class TrainReport(Protocol):
