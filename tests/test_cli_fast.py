@@ -193,10 +193,20 @@ def test_pipes(folder):  # noqa: F811
         (3, ("none.jpg", "dusk", *OWN), "none.jpg"),
         (4, ("lake.jpg", "dusk", "--network", "nothing"), "impasto train"),
         (4, ("lake.jpg", "dusk", "--network", "lake.jpg"), "no fast network"),
+        (4, ("lake.jpg", "dusk", "--network", "text.safetensors"), "no fast network"),
+        (4, ("lake.jpg", "dusk", "--network", "pickle.safetensors"), "no fast network"),
+        (4, ("lake.jpg", "dusk", "--network", "."), "no fast network"),
+        (3, ("dot.png", "dusk", *OWN), "dot.png is 1x1 px"),
+        (3, ("lake.jpg", "dot.png", *NET), "dot.png is only 1x1 px"),
+        (3, ("lake.jpg", "text.safetensors", *NET), "text.safetensors"),
+        (2, ("lake.jpg", "dusk", "--network", "any.safetensors"), "dusk"),
         (6, ("lake.jpg", "dusk", *OWN, "-o", "lake.jpg"), "would replace"),
     ],
 )
-def test_what_goes_wrong(fails, code, arguments, words):  # noqa: F811
+def test_what_goes_wrong(fails, folder, code, arguments, words):  # noqa: F811
+    (folder / "text.safetensors").write_text("words, and no weights")
+    torch.save({"a": torch.ones(1)}, folder / "pickle.safetensors")
+    make_picture(1, 1).save(folder / "dot.png")
     assert words in fails(code, "fast", *arguments)
 
 

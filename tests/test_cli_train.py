@@ -1,5 +1,6 @@
 """`impasto train`: as a process, from pictures to a file."""
 
+import fcntl
 import json
 import os
 import re
@@ -15,15 +16,21 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+from fast_networks import save_fast
+from impasto import shelf
 from impasto.cli import main
-from impasto.trained import read_card
+from impasto.trainconfig import read_recipe
+from impasto.trained import Card, read_card, save_network
 from test_cli import make_picture
 from test_cli_process import environment, open_signals
+from test_trainconfig import RECIPES
 
 COMMAND = (sys.executable, "-W", "error", "-m", "impasto.cli")
+#: The losses' VGG-19 looks no deeper than this.
+CHEAP = ("--content-layers", "relu1_2", "--style-layers", "relu1_1,relu2_1")
 QUICK = (
     "--content", "photos", "--size", "64", "--style-size", "64", "--batch", "2", "--steps", "6",
-    "--width", "4", "--blocks", "1", "--workers", "0",
+    "--width", "4", "--blocks", "1", "--workers", "0", *CHEAP,
 )  # fmt: skip
 MICRO = ("train", "micro", "--styles", "styles", "-o", "net.safetensors", "--hidden", "8", *QUICK)
 
@@ -84,6 +91,34 @@ def test_trains(folder, run):
     assert sheet.shape == (4 * 128, 4 * 128, 3)
     assert sheet[200:, 200:].std() > 5
     assert not list(folder.glob("*.resume"))
+
+
+def test_pictures_of_a_pixel(folder, run):
+    """They are passed over like broken ones; alone they are no folder to learn from."""
+    make_picture(1, 1).save(folder / "photos" / "dot.png")
+    make_picture(900, 3).save(folder / "styles" / "line.png")
+    code, _, error = run(*change(MICRO, batch=8, steps=1))
+    assert code == 0, error
+    assert "2 pictures could not be read: " in error
+    for place in ("photos", "styles"):
+        for path in (folder / place).iterdir():
+            make_picture(1, 1).save(path)
+        code, _, error = run(*MICRO, "--overwrite")
+        assert code == 2
+        last = error.splitlines()[-1]
+        assert re.match(r"impasto: Hardly any (photograph|style picture) can be read", last)
+        for number, path in enumerate((folder / place).iterdir()):
+            make_picture(90, 70, number).save(path)
+
+
+def test_the_only_style_is_broken(folder, run):
+    (folder / "styles" / "0.png").write_bytes(b"no picture")
+    code, _, error = run(
+        "train", "johnson", *QUICK, "--styles", "styles/0.png", "-o", "n.safetensors"
+    )
+    assert code == 3
+    assert re.match(r"impasto: Cannot read styles/0\.png: ", error.splitlines()[-1])
+    assert not (folder / "n.safetensors").exists()
 
 
 def test_a_recipe_and_what_wins_over_it(folder, run):
@@ -185,36 +220,55 @@ def test_tensorboard(folder, run, monkeypatch):
     assert told[-1] == "closed"
 
 
+#: Steps that a process can be ahead of its reader are fewer than this less three.
+AHEAD = 24
+
+
 def interrupt(folder, number, *arguments):
-    """Send a signal after the second step; gives the exit code and the events."""
+    """Send a signal after the second step; gives the exit code and the events.
+
+    However busy the machine is, the process cannot have finished before: it writes into a pipe of
+    a few kilobytes, and nobody reads on until the signal is sent.
+    """
+    ours, theirs = os.pipe()
+    fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
     with subprocess.Popen(
-        [*COMMAND, *arguments, "--json"], cwd=folder, env=environment(), stdout=subprocess.PIPE,
+        [*COMMAND, *arguments, "--json"], cwd=folder, env=environment(), stdout=theirs,
         stderr=subprocess.PIPE, text=True, preexec_fn=open_signals, start_new_session=True,
-    ) as process:  # fmt: skip
-        events = []
-        for line in process.stdout:
-            events.append(json.loads(line))
-            if len(events) == 3:
-                os.killpg(process.pid, number)  # as a terminal does: the workers get it too
+    ) as process, os.fdopen(ours, "rb", buffering=0) as told:  # fmt: skip
+        os.close(theirs)
+        first = [told.readline() for _ in range(3)]
+        os.killpg(process.pid, number)  # as a terminal does: the workers get it too
+        lines = first + told.read().splitlines()
         assert process.stderr.read() == ""
-        return process.wait(), events
+        code = process.wait()
+    return code, [json.loads(line) for line in lines]
 
 
+@pytest.fixture
+def one_thread():
+    """Sums in one order: processes and this one may have other numbers of threads."""
+    before = torch.get_num_threads()
+    yield ("--threads", "1")
+    torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="pipes here have one size")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_and_resumed(folder, run, number):
-    arguments = change(MICRO, workers=1, steps=60, log="log")
+def test_interrupted_and_resumed(folder, run, one_thread, number):
+    arguments = (*change(MICRO, workers=1, steps=AHEAD, log="log"), *one_thread)
     code, events = interrupt(folder, number, *arguments)
     assert code == 128 + number
     assert events[-1]["event"] == "interrupted"
     done = events[-1]["step"]
-    assert 2 <= done < 60
+    assert 2 <= done < AHEAD
     assert read_card(folder / "net.safetensors").steps == done
     assert run(*arguments)[0] == 6
     assert run(*arguments, "--resume", "--seed", "1")[0] == 4
     code, out, error = run(*arguments, "--resume", "--json")
     assert (code, error) == (0, "")
     again = [json.loads(line) for line in out.splitlines()]
-    assert (again[0]["step"], again[1]["step"], again[-1]["step"]) == (done, done + 1, 60)
+    assert (again[0]["step"], again[1]["step"], again[-1]["step"]) == (done, done + 1, AHEAD)
     assert not (folder / "net.safetensors.resume").exists()
     assert run(*arguments, "--resume") == (0, "", "net.safetensors is finished already.\n")
     whole = ["whole.safetensors" if one == "net.safetensors" else one for one in arguments]
@@ -253,3 +307,97 @@ def test_two_processes_are_one_with_twice_the_batch(folder, run):
     ]
     assert (weights[0] - weights[1]).norm() < 0.1 * (weights[0] - weights[2]).norm()
     assert read_card(folder / "team.safetensors").pictures == 6
+
+
+# Going on from trained weights, and stages.
+
+
+def test_goes_on_from_a_trained_network(folder, run):
+    first = ["first.safetensors" if one == "net.safetensors" else one for one in MICRO]
+    assert run(*change(first, steps=1), "-q")[0] == 0
+    # Its numbers come with it.
+    plain = ("train", "micro", *QUICK[:10], "--workers", "0", "--styles", "styles", *CHEAP)
+    again = (*plain, "-o", "net.safetensors", "--start", "first.safetensors")
+    code, _, error = run(*change(again, steps=1))
+    assert code == 0, error
+    card = read_card(folder / "net.safetensors")
+    assert card.arguments == {"width": 4, "blocks": 1, "hidden": 8}
+    assert card.started_from["name"] == "first.safetensors"
+    assert re.search(r"^It begins with all \d+ tensors of first\.safetensors\.$", error, re.M)
+
+
+def test_goes_on_from_what_comes_with_impasto(folder, run, monkeypatch):
+    monkeypatch.setattr(shelf, "FOLDER", folder / "nets")
+    (folder / "nets").mkdir()
+    save_fast(folder / "nets" / "gallery.safetensors", "dumoulin", ("mosaic", "dusk"))
+    command = ("train", "johnson", *QUICK[:10], "--workers", "0", *CHEAP, "--styles", "mosaic")
+    command = change((*command, "-o", "net.safetensors"), start="gallery", steps=1)
+    code, out, error = run(*command, "--json")
+    assert (code, error) == (0, "")
+    events = [json.loads(line) for line in out.splitlines()]
+    notes = [event["text"] for event in events if event["event"] == "note"]
+    assert len(notes) == 1
+    assert re.fullmatch(r"It begins with all \d+ tensors of gallery.safetensors.", notes[0])
+    ours, theirs = (load_file(path) for path in sorted(folder.rglob("*.safetensors")))
+    assert theirs["norms.0.scale"].shape == (1, 4)
+    assert (ours["norms.0.scale"][:1] - theirs["norms.0.scale"]).abs().max() < 0.01
+
+
+@pytest.mark.parametrize(
+    ("code", "start", "text"),
+    [
+        (4, "none", "no fast network 'none'"),
+        (4, "photos/0.png", "no fast network"),
+        (4, "text.safetensors", "no fast network"),
+        (2, "johnson.safetensors", "is a johnson network, from which micro cannot go on"),
+        (2, "wide.safetensors", "has width 16"),
+        (6, "net.safetensors", "cannot go on from the file that it writes"),
+    ],
+)
+def test_what_cannot_be_gone_on_from(folder, run, code, start, text):
+    (folder / "text.safetensors").write_text("words")
+    (folder / "net.safetensors").write_text("words")
+    save_fast(folder / "johnson.safetensors", "johnson")
+    if start == "wide.safetensors":
+        sizes = {"width": 16, "blocks": 1, "hidden": 9}
+        card = Card(network="micro", arguments=sizes)
+        save_network(folder / start, {"a.weight": torch.ones(2, 2)}, card)
+    found, out, error = run(*MICRO, "--start", start, "--overwrite")
+    assert (found, out) == (code, ""), error
+    assert re.match(rf"impasto: .*{text}", error.splitlines()[-1]), error
+    assert (folder / "net.safetensors").read_text() == "words"
+
+
+def test_stages_in_a_recipe(folder, run):
+    (folder / "net.toml").write_text(
+        'network = "micro"\nstyle-layers = ["relu1_1"]\ncontent-layers = ["relu1_1"]\n'
+        '[[stages]]\nafter = 0.5\nstyle-layers = ["relu1_1", "relu2_1"]\n'
+    )
+    code, _, error = run(*change(MICRO, steps=2), "--recipe", "net.toml")
+    assert code == 0, error
+    assert "Stage 2 begins with step 2." in error.splitlines()
+    recipe = read_card(folder / "net.safetensors").recipe
+    assert recipe["stages"] == [{"after": 0.5, "style_layers": ["relu1_1", "relu2_1"]}]
+    (folder / "net.toml").write_text("[[stages]]\nafter = 2\n")
+    code, _, error = run(*MICRO, "--overwrite", "--recipe", "net.toml")
+    assert code == 2
+    assert error == "impasto: Stage 1, after: input should be less than 1.\n"
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+def test_our_recipes_train(folder, run, monkeypatch, path):
+    """With numbers so small that a few steps take seconds."""
+    (folder / "nets").mkdir()
+    monkeypatch.setattr(shelf, "FOLDER", folder / "nets")
+    save_fast(folder / "nets" / "gallery.safetensors", "dumoulin", ("mosaic", "dusk"))
+    network = read_recipe(path)["network"]
+    small = {"adain": (), "micro": ("--width", "4", "--blocks", "1", "--hidden", "8")}
+    code, _, error = run(
+        "train", "--recipe", path, "--content", "photos", "--styles",
+        "mosaic" if network == "johnson" else "styles", "-o", "net.safetensors", "-q",
+        "--size", "32", "--style-size", "32", "--batch", "1", "--steps", "2", "--workers", "0",
+        *small.get(network, ("--width", "4", "--blocks", "1")),
+    )  # fmt: skip
+    assert (code, error) == (0, "")
+    card = read_card(folder / "net.safetensors")
+    assert (card.network, card.steps) == (network, 2)

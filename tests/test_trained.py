@@ -14,6 +14,7 @@ from impasto.trained import (
     load_network,
     load_training,
     read_card,
+    read_weights,
     save_network,
     save_training,
 )
@@ -51,6 +52,14 @@ def test_round_trip(path, network, encoder):
     with torch.no_grad():
         assert torch.allclose(loaded(photo, wish), network(photo, wish), atol=0.01)
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def test_the_same_network_is_the_same_file(path, network):
+    """The library's own order of a header's text changes from call to call."""
+    first = path.read_bytes()
+    for _ in range(10):
+        save_network(path, network.state_dict(), CARD)
+        assert path.read_bytes() == first
 
 
 def test_the_encoder_is_not_in_the_file(path):
@@ -139,3 +148,19 @@ def test_a_damaged_snapshot(tmp_path, facts):
 
 def test_cards_are_json(path):
     assert json.loads(CARD.model_dump_json())["steps"] == 7
+
+
+def test_cards_of_before_are_read(tmp_path):
+    """Those that say neither their commit nor what they went on from."""
+    path = tmp_path / "old.safetensors"
+    old = {"network": "micro", "arguments": NUMBERS, "styles": [], "steps": 3, "pictures": 6,
+           "data": "", "licence": "", "recipe": {"size": 64}, "version": "0.1.0"}  # fmt: skip
+    save_file({"a": torch.ones(1)}, path, {"impasto": "1", "card": json.dumps(old)})
+    card = read_card(path)
+    assert (card.steps, card.commit, card.started_from) == (3, "", {})
+
+
+def test_weights_alone(path, network):
+    found = read_weights(path)
+    assert found.keys() == network.state_dict().keys()
+    assert all(tensor.dtype == torch.float32 for tensor in found.values())

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from impasto import training
+from impasto import lessons, training
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, NumericalError
 from impasto.lessons import Lesson, School, find_pictures, hold_out
@@ -240,6 +240,109 @@ def test_identity_needs_no_whole_batch(teach):
     config = TrainConfig(**SETTINGS, identity=0.1)
     chosen = sum(len(training._choose_own((2 * n, 2 * n + 1), config)) for n in range(1000))
     assert 150 < chosen < 250
+
+
+# Crops that come again.
+
+
+def test_kept_crops_give_the_losses_of_new_ones(teach):
+    """As long as none comes again, they are the same crops, to half precision."""
+    kept, new = teach("johnson", crops=8, steps=4), teach("johnson", steps=4)
+    for one, other in zip(kept.run(), new.run(), strict=True):
+        assert torch.equal(one.batch.pictures, other.batch.pictures)
+        assert one.terms == pytest.approx(other.terms, rel=2e-3)
+
+
+def test_crops_come_again(teach):
+    pictures = [event.batch.pictures for event in teach("johnson", crops=3, steps=4).run()]
+    crops = torch.cat(pictures)
+    assert torch.equal(crops[:5], crops[3:])
+    assert not torch.equal(crops[0], crops[1])
+
+
+@pytest.mark.parametrize("identity", [0, 0.5])
+def test_kept_crops_go_on_to_the_same_bits(teach, identity):
+    settings = {"crops": 3, "steps": 6, "identity": identity}
+    for event in teach("micro", **settings).run():
+        if event.step == 3:
+            half = event.state()
+    *_, last = teach("micro", **settings).run(half)
+    assert same(event.state().weights, last.state().weights)
+
+
+def test_kept_crops_in_no_room_are_the_same_bits(teach, monkeypatch):
+    *_, wide = teach("johnson", crops=3, steps=4).run()
+    monkeypatch.setattr(lessons, "_find_room", lambda device: 0)
+    *_, narrow = teach("johnson", crops=3, steps=4).run()
+    assert same(wide.state().weights, narrow.state().weights)
+
+
+def test_own_style_is_that_of_the_crop_itself(teach):
+    """Painted in its own style a crop has nothing to lose but what the network adds."""
+    events = [
+        next(iter(teach("micro", crops=crops, identity=1, batch=4).run())) for crops in (0, 4)
+    ]
+    assert events[0].terms == pytest.approx(events[1].terms, rel=2e-3)
+    (other,) = [next(iter(teach("micro", batch=4).run()))]
+    assert other.terms["style"] != pytest.approx(events[0].terms["style"], rel=0.05)
+
+
+def test_kept_crops_in_bfloat16(teach):
+    events = [event.terms for event in teach("johnson", crops=4, precision="bfloat16").run()]
+    exact = [event.terms for event in teach("johnson", crops=4).run()]
+    assert events[0] == pytest.approx(exact[0], rel=0.1)
+
+
+# Stages.
+
+STAGED = {"style_layers": ("relu1_1",), "stages": [
+    {"after": 0.5, "style_layers": ("relu1_1", "relu3_1"), "learning_rate": 0.1},
+    {"after": 0.75, "content_layers": ("relu1_2",), "content_weight": 0},
+]}  # fmt: skip
+
+
+def test_stages_change_what_is_learnt(teach):
+    events = list(teach("johnson", steps=8, average=0, **STAGED).run())
+    assert [event.stage for event in events] == [0, 0, 0, 0, 1, 1, 2, 2]
+    plain = list(teach("johnson", steps=8, average=0, style_layers=("relu1_1",)).run())
+    for one, other in zip(events[:4], plain[:4], strict=True):
+        assert one.terms == other.terms
+    assert events[4].terms != plain[4].terms
+    assert events[4].learning_rate == pytest.approx(100 * plain[4].learning_rate)
+    assert events[5].terms["content"] > 0
+    assert events[6].terms["content"] == 0
+
+
+@pytest.mark.parametrize("crops", [0, 3])
+@pytest.mark.parametrize("half", [3, 4, 5, 6])
+def test_stages_go_on_to_the_same_bits(teach, tmp_path, half, crops):
+    settings = {"steps": 8, "crops": crops, **STAGED}
+    school = teach("johnson", **settings)
+    for event in school.run():
+        if event.step == half:
+            school.keep(tmp_path / "half", event.state())
+    other = teach("johnson", **settings)
+    *_, last = other.run(other.load(tmp_path / "half"))
+    assert same(event.state().weights, last.state().weights)
+    assert same(event.state().optimizer, last.state().optimizer)
+
+
+def test_stages_of_time(teach, monkeypatch):
+    monkeypatch.setattr(training, "time", _Time())
+    stages = [event.stage for event in teach("johnson", steps=1000, **STAGED).run(deadline=16)]
+    assert set(stages) == {0, 1, 2}
+    assert stages == sorted(stages)
+
+
+def test_identity_may_wait(teach):
+    stages = [{"after": 0.5, "identity": 1.0}]
+    events = list(teach("micro", stages=stages).run())
+    plain = list(teach("micro").run())
+    assert [one.terms == other.terms for one, other in zip(events, plain, strict=True)] == [
+        True, True, False, False,
+    ]  # fmt: skip
+    with pytest.raises(ConfigError, match="--identity"):
+        teach("johnson", stages=stages)
 
 
 # What is known of styles.

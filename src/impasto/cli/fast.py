@@ -13,6 +13,7 @@ from impasto.cli.options import (
     NO_RUNNING,
     FastSettings,
     NetworkFile,
+    NetworkList,
     Output,
     OutputOptions,
     Places,
@@ -78,13 +79,13 @@ class Hand:
 
 def command(
     photo: Annotated[
-        str,
+        str | None,
         Parameter(
             name="PHOTO",
             help="Picture, folder of pictures, film, or -.",
             allow_leading_hyphen=True,
         ),
-    ],
+    ] = None,
     /,
     *styles: Annotated[
         str,
@@ -96,12 +97,19 @@ def command(
         ),
     ],
     network: NetworkFile = None,
+    show: NetworkList = False,
     settings: FastSettings = NO_FAST_SETTINGS,
     places: Places = NO_PLACES,
     output: Output = NO_OUTPUT,
     running: Running = NO_RUNNING,
 ) -> int:
     """Paint a photograph, a folder of them or a film in one pass of a trained network."""
+    if show:
+        from impasto.cli.shelflist import list_shelf
+
+        return list_shelf(json=running.json)
+    if photo is None:
+        raise ConfigError("Which picture is to be painted? Name a photograph, a folder or a film.")
     refuse_options((photo, *styles), "--network")
     if running.weights is not None:
         raise ConfigError("--weights belongs to impasto paint; here it is --network FILE.")

@@ -424,6 +424,9 @@ NetworkFile = Annotated[
         metavar="NAME|FILE",
     ),
 ]
+NetworkList = Annotated[
+    bool, _flag(_PAINTER, "Tell which networks come with impasto, and paint nothing.", "--list")
+]
 InitFile = Annotated[
     str | None,
     _in(_OPTIMISATION, "Picture to start from; implies --init file.", metavar="FILE"),

@@ -153,6 +153,8 @@ class Lines(Silence):
     def progress(self, progress: "Progress") -> None:
         if progress.note:
             self.say(f"Note: {progress.note}.")
+        if not progress.terms:  # done at once, and by no loss
+            return
         waited = time.monotonic() - self._last > _QUIET_SECONDS
         if progress.step == progress.steps or progress.done or waited:
             left = progress.seconds_left

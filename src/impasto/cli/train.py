@@ -96,6 +96,8 @@ def _check_free(recipe: Recipe, output: Path, checkpoint: Path, sitting: Sitting
         from impasto import images
 
         images.format_of(recipe.samples)
+    if recipe.start is not None and Path(recipe.start).absolute() == output.absolute():
+        raise OutputError("It cannot go on from the file that it writes; choose another name.")
     if sitting.overwrite or sitting.resume:
         return
     if checkpoint.exists():

@@ -20,11 +20,11 @@ _STARTS = {
     "objective": _LOSSES,
     "style_size": _LEARNING,
     "width": _SHAPE,
-    "minutes": _LEARNING,
+    "start": _LEARNING,
     "keep_every": _FILES,
     "device": _RUNNING,
 }
-_NAMED = ("network", "content", "styles", "output")
+_NAMED = ("network", "content", "styles", "output", "stages")
 
 
 @with_fields_of(Recipe, _STARTS, _NAMED)
@@ -84,7 +84,8 @@ RecipeFile = Annotated[
         group=_PICTURES,
         negative="",
         metavar="FILE",
-        help="TOML file with any of these settings, lists in brackets; those given here win.",
+        help="TOML file with any of these settings, lists in brackets; those given here win. It may"
+        " also have stages.",
     ),
 ]
 _FLAT = Parameter(name="*")

@@ -70,12 +70,16 @@ class Opening:
     def describe(self) -> str:
         """One line for people."""
         time_limit = f" or {self.minutes:g} minutes" if self.minutes else ""
-        styles = "1 style" if self.styles == 1 else f"{self.styles} styles"
         return (
             f"Training {self.network} on {self.device} in {self.precision} ({self.reason}):"
-            f" {self.photographs} photographs, {styles}; {self.steps} steps{time_limit} of"
-            f" {self.batch} crops of {self.size} px."
+            f" {_count(self.photographs, 'photograph')}, {_count(self.styles, 'style')};"
+            f" {_count(self.steps, 'step')}{time_limit} of {_count(self.batch, 'crop')} of"
+            f" {self.size} px."
         )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 class TrainReport(Protocol):
@@ -138,6 +142,7 @@ class TrainLines(Lines):
     def __init__(self) -> None:
         super().__init__()
         self._terms: dict[str, float] = {}
+        self._stage: int | None = None
         self._told = time.monotonic()
 
     def begin(self, opening: Opening, step: int) -> None:
@@ -163,6 +168,11 @@ class TrainLines(Lines):
         )
 
     def _smooth(self, progress: TrainProgress) -> None:
+        if self._stage not in (None, progress.stage):
+            # Losses of other layers are other losses.
+            self._terms = {}
+            self.say(f"Stage {progress.stage + 1} begins with step {progress.step}.")
+        self._stage = progress.stage
         for name, value in progress.terms.items():
             before = self._terms.get(name, value)
             self._terms[name] = _MEMORY * before + (1 - _MEMORY) * value
@@ -225,6 +235,7 @@ class TrainJsonLines(JsonLines):
             "progress",
             step=progress.step,
             steps=progress.steps,
+            stage=progress.stage,
             loss=progress.loss,
             terms=progress.terms,
             learning_rate=progress.learning_rate,
