@@ -27,6 +27,7 @@ from impasto.encoders import Encoder
 from impasto.encoders.architectures import build_encoder
 from impasto.errors import ConfigError, ImageError, MemoryBudgetError
 from impasto.families import Family, Strokes
+from impasto.files import digest_of
 from impasto.finishing import check_libraries, parse_finish
 from impasto.images import Picture, Source
 from impasto.images.layers import Layer
@@ -426,8 +427,7 @@ class Painter:
         """Digest of the user's own weights: another file of that name is another painting."""
         if self.custom_weights is None:
             return ""
-        with self.custom_weights.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_of(self.custom_weights)
 
     def prepare(
         self,

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from impasto.errors import OutputError, WeightsError
-from impasto.files import check_writable, describe_os_error
+from impasto.files import check_writable, describe_os_error, digest_of
 
 Reporter = Callable[[str, int, int], None]
 """Called with the file's name, the bytes that are here, and the bytes in all."""
@@ -67,8 +67,7 @@ def matches(path: Path, source: UrlSource) -> bool:
     try:
         if path.stat().st_size != source.size:
             return False
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest().startswith(source.sha256)
+        return digest_of(path).startswith(source.sha256)
     except OSError:
         return False
 

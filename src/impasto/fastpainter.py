@@ -23,12 +23,13 @@ from impasto.devices import measure_free_memory
 from impasto.errors import ConfigError
 from impasto.fastconfig import FastConfig
 from impasto.fastjob import FastJob, check_job
+from impasto.files import digest_of
 from impasto.images import DEFAULT_MAX_PIXELS, Picture, Source
 from impasto.masks import MaskFinder
 from impasto.networks import FastNetwork
 from impasto.pyramid import Size, fit_size, resize, trim_border
 from impasto.quick import Room, describes, find_room
-from impasto.shelf import digest_of, find_network, name_network
+from impasto.shelf import find_network, name_network
 from impasto.trained import Card, load_network
 
 #: Long side in px at which styles are looked at if a network does not say how it was trained.

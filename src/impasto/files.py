@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import tempfile
@@ -24,6 +25,12 @@ _ADVICE = {
     errno.EPIPE: "the program that reads it has ended",
     errno.EEXIST: "that is a device or a pipe, not a file; use - for standard output",
 }
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def describe_os_error(error: OSError) -> str:

@@ -1,7 +1,6 @@
 """Trained weights that another network goes on from."""
 
 import functools
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor
 
 from impasto.errors import ConfigError
+from impasto.files import digest_of
 from impasto.trained import read_card, read_weights
 
 #: Networks with the same convolutions, and a row of scales and of shifts for each style.
@@ -60,9 +60,7 @@ class Heritage:
     @functools.cached_property
     def identity(self) -> dict[str, str]:
         """Name and SHA-256 of the file."""
-        with self.path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return {"name": self.path.name, "sha256": digest}
+        return {"name": self.path.name, "sha256": digest_of(self.path)}
 
     @property
     def arguments(self) -> dict[str, int]:

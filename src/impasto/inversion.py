@@ -29,9 +29,10 @@ _RIDGE = 1e-3
 _BATCH = 8
 
 
-@torch.no_grad()
-def fit_decoder(network: AdaIN, encoder: Encoder, pictures: Tensor, seed: int = 0) -> list[float]:
-    """Set a decoder's weights by least squares (ridge regression).
+def fit_decoder(
+    network: AdaIN, encoder: Encoder, pictures: Tensor, seed: int = 0
+) -> Iterator[float]:
+    """Set a decoder's weights by least squares (ridge regression), a convolution at a time.
 
     Args:
         network: Whose decoder is set.
@@ -39,29 +40,29 @@ def fit_decoder(network: AdaIN, encoder: Encoder, pictures: Tensor, seed: int = 
         pictures: Shape (B, 3, s, s), values in [0, 1]; about a hundred of 128 px.
         seed: Of the positions that are looked at.
 
-    Returns:
+    Yields:
         For each convolution the share of its aim's variance that it leaves unexplained, over
         `pictures`.
     """
     generator = torch.Generator().manual_seed(seed)
     aims = _collect_aims(encoder, pictures)
-    x = torch.cat([network.encode(part) for part in pictures.split(_BATCH)])
-    missed = []
+    with torch.no_grad():
+        x = torch.cat([network.encode(part) for part in torch.split(pictures, _BATCH)])
     for layer in network.decoder:
-        if isinstance(layer, Convolution):
-            aim = next(aims)
-            _fit(layer, x, aim, generator)
-            x = torch.cat([layer(part) for part in x.split(_BATCH)])
-            missed.append(_measure_miss(x, aim))
-        else:
-            x = layer(x)
-    return missed
+        aim = next(aims) if isinstance(layer, Convolution) else None
+        with torch.no_grad():
+            if isinstance(layer, Convolution) and aim is not None:
+                _fit(layer, x, aim, generator)
+            x = torch.cat([layer(part) for part in torch.split(x, _BATCH)])
+        if aim is not None:
+            yield _measure_miss(x, aim)
 
 
 def _collect_aims(encoder: Encoder, pictures: Tensor) -> Iterator[Tensor]:
     """What each convolution should give, of mean square one; the last the pictures themselves."""
     layers = [layer for layer, _ in _AIMS]
-    parts: list[dict[str, Tensor]] = [encoder(part, layers) for part in pictures.split(_BATCH)]
+    with torch.no_grad():
+        parts = [dict(encoder(part, layers)) for part in torch.split(pictures, _BATCH)]
     for layer, pooled in _AIMS:
         aim = torch.cat([part.pop(layer).float() for part in parts])
         aim = F.max_pool2d(aim, 2) if pooled else aim
@@ -89,7 +90,7 @@ def _sample(
     """Patches with a one beside them, (N, K + 1), and what they should become, (N, C)."""
     places = aim.shape[-2] * aim.shape[-1]
     kept = min(places, max(1, _POSITIONS // len(x)))
-    for part, wanted in zip(x.split(_BATCH), aim.split(_BATCH), strict=True):
+    for part, wanted in zip(torch.split(x, _BATCH), torch.split(aim, _BATCH), strict=True):
         chosen = torch.randperm(places, generator=generator)[:kept].to(x.device)
         patches = F.unfold(reflect(part, layer.border), layer.kernel_size)  # (b, K, places)
         rows = patches[..., chosen].transpose(1, 2).flatten(0, 1)

@@ -5,6 +5,7 @@ network that learns, and what an interrupted training goes on from.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import math
@@ -20,17 +21,21 @@ from impasto.datasets import Crops, load_picture, stream
 from impasto.devices import choose_precision, measure_free_memory
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImpastoError
+from impasto.files import digest_of
 from impasto.heritage import Heritage
+from impasto.inversion import fit_decoder
 from impasto.networks import NETWORKS, build_network
+from impasto.networks.adain import AdaIN
 from impasto.provenance import find_commit
 from impasto.pyramid import cover, fit_size, resize, trim_border
 from impasto.samplesheets import show_samples, wearing
 from impasto.stylebooks import StyleBook
 from impasto.teams import ALONE, Team
 from impasto.trainconfig import TrainConfig
-from impasto.trained import Card, load_training, save_network, save_training
+from impasto.trained import Card, load_network, load_training, save_network, save_training
 from impasto.training import TrainProgress, TrainState, train
 from impasto.trainlosses import OBJECTIVES
+from impasto.tutors import Tutor
 from impasto.version import __version__
 
 #: Networks that are told which of their own styles to paint in.
@@ -59,6 +64,8 @@ class Lesson:
         data: What the pictures are, in words, for the file.
         licence: Of the weights.
         start: Trained network to go on from.
+        teacher: File of a trained network to learn from; see `TrainConfig.teacher_weight`.
+        fit: Photographs that AdaIN's decoder is fitted to before it learns.
 
     Raises:
         ConfigError: If the network is unknown, or cannot learn from these pictures.
@@ -73,6 +80,8 @@ class Lesson:
     data: str = ""
     licence: str = ""
     start: Heritage | None = None
+    teacher: Path | None = None
+    fit: int = 0
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
@@ -85,6 +94,12 @@ class Lesson:
             raise ConfigError("Training needs photographs and styles; name folders of both.")
         if self.holds_styles and any(part.identity for part in self.config.parts):
             raise ConfigError(f"{self.network} knows only its styles; leave out --identity.")
+        if self.fit and self.network != "adain":
+            raise ConfigError(
+                f"Only adain's decoder can be fitted; leave out --fit for {self.network}."
+            )
+        if self.teacher is None and any(part.teacher_weight for part in self.config.parts):
+            raise ConfigError("--teacher-weight needs a teacher; name a network with --teacher.")
 
     @property
     def fingerprint(self) -> str:
@@ -96,6 +111,10 @@ class Lesson:
         ]  # fmt: skip
         if self.start is not None:
             facts.append(self.start.identity["sha256"])
+        if self.teacher is not None:
+            facts.append(digest_of(self.teacher))
+        if self.fit:
+            facts.append(self.fit)
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -167,11 +186,22 @@ class School:
             learner=self._describe_pictures if self._learns_to_describe else None,
             room=_find_room(device),
         )  # fmt: skip
+        self._tutor = None if lesson.teacher is None else self._hire(lesson.teacher)
 
     @property
     def fingerprint(self) -> str:
         """Identifies pictures, settings and the number of processes."""
         return f"{self.lesson.fingerprint}-{self._team.ranks}"
+
+    def fit(self) -> Iterator[float]:
+        """Fit AdaIN's decoder, if the lesson says so; yields as `impasto.inversion.fit_decoder`."""
+        if self.lesson.fit and isinstance(self.network, AdaIN):
+            config = self.lesson.config
+            crops = Crops(self._photographs, config.size, config.seed + 1)
+            pictures = torch.stack([crops[number][0] for number in range(self.lesson.fit)])
+            yield from fit_decoder(
+                self.network, self._encoder, pictures.to(self._device), config.seed
+            )
 
     def run(
         self,
@@ -192,7 +222,7 @@ class School:
             for progress in train(
                 self.network, self._critic, batches, self._book, lesson.config,
                 describe=describe, state=state, deadline=deadline, team=team,
-                room=_find_room(self._device), stop=stop,
+                room=_find_room(self._device), tutor=self._tutor, stop=stop,
             ):  # fmt: skip
                 self.broken |= progress.batch.broken
                 yield progress
@@ -251,6 +281,26 @@ class School:
         bequest = self.lesson.start.hand_down(network.state_dict(), self.lesson.held)
         network.load_state_dict(bequest.state)
         return self.lesson.start.describe(bequest)
+
+    def _hire(self, path: Path) -> Tutor:
+        """The network to learn from.
+
+        Raises:
+            ConfigError: If it paints in styles of its own only.
+        """
+        network, card = load_network(path, lambda: self._encoder, self._device)
+        if card.styles:
+            raise ConfigError(f"{path.name} knows only its styles; a teacher takes any.")
+        return Tutor(
+            network, functools.partial(self._tell_tutor, network), _find_room(self._device)
+        )
+
+    def _tell_tutor(self, network: nn.Module, number: int) -> Tensor:
+        picture = self._load_style(number)
+        assert picture is not None
+        with torch.no_grad():
+            told: Tensor = network.describe(picture)  # type: ignore[operator]
+        return told
 
     def _tell(self, path: Path, picture: Tensor) -> Tensor:
         if self.lesson.holds_styles:

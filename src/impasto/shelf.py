@@ -1,6 +1,5 @@
 """Trained fast networks by name: those that come with impasto, and files of one's own."""
 
-import hashlib
 from pathlib import Path
 
 from impasto.errors import WeightsError
@@ -43,9 +42,3 @@ def find_network(name: str | None) -> Path:
 def name_network(path: Path) -> str:
     """How a network is called: its name, or the name of its file."""
     return path.stem if list_networks().get(path.stem) == path else path.name
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a network's file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -62,6 +62,7 @@ class Stage(BaseModel):
     style_layer_weights: tuple[_Weight, ...] | None = None
     style_weight: _Weight | None = None
     tv_weight: _Weight | None = None
+    teacher_weight: _Weight | None = None
     identity: _Share | None = None
 
     @property
@@ -124,6 +125,11 @@ class TrainConfig(BaseModel):
     tv_weight: _Weight = Field(
         cast(float, None), description="Total variation: higher is smoother."
     )
+    teacher_weight: _Weight = Field(
+        0.0,
+        description="Of the difference to what --teacher paints of the same crop; content and"
+        " style may have none beside it.",
+    )
     identity: _Share = Field(
         0.0,
         description="Part of the crops that are to be painted in their own style, unchanged; for"
@@ -168,8 +174,10 @@ class TrainConfig(BaseModel):
                 f"{len(self.style_layer_weights)} style layer weights for"
                 f" {len(self.style_layers)} layers; give one for each."
             )
-        if not self.content_weight and not self.style_weight:
-            raise ConfigError("With neither content nor style there is nothing to learn.")
+        if not self.content_weight and not self.style_weight and not self.teacher_weight:
+            raise ConfigError(
+                "With neither content, style nor a teacher there is nothing to learn."
+            )
         starts = [stage.after for stage in self.stages]
         if starts != sorted(set(starts)):
             raise ConfigError("Stages come one after another: each needs a larger 'after'.")
@@ -233,6 +241,16 @@ class Recipe(TrainConfig):
         json_schema_extra={"metavar": "NAME|FILE"},
         description="Trained network to go on from: one that comes with impasto, or a file. Left"
         " out: weights drawn at random.",
+    )
+    teacher: str | None = Field(
+        None,
+        json_schema_extra={"metavar": "NAME|FILE"},
+        description="Trained network for any style to learn from where --teacher-weight says so.",
+    )
+    fit: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        0,
+        description="For adain: photographs that its decoder is fitted to by least squares before"
+        " it learns; about 100.",
     )
     minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="Time to train, earlier sittings included; the learning rate follows it."

@@ -6,7 +6,7 @@ same targets. `impasto.stylebooks` keeps what is known of the styles.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +25,7 @@ from impasto.stylebooks import StyleBook
 from impasto.teams import ALONE, Team
 from impasto.trainconfig import TrainConfig
 from impasto.trainlosses import OBJECTIVES
+from impasto.tutors import Tutor, compare_paintings
 
 __all__ = ["StyleBook", "TrainConfig", "TrainProgress", "TrainState", "schedule", "train"]
 
@@ -61,7 +62,7 @@ class TrainProgress:
         step: Steps done.
         steps: Steps planned.
         loss: Of this batch, over all processes.
-        terms: Its parts: content, style, tv.
+        terms: Its parts: tv, content and style, teacher.
         learning_rate: Of this step.
         seconds: Since the start, earlier sittings included.
         seconds_left: As far as one can tell.
@@ -100,6 +101,7 @@ def train(
     deadline: float = math.inf,
     team: Team = ALONE,
     room: int = 1 << 30,
+    tutor: Tutor | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[TrainProgress]:
     """Train a network; yields an event after each step.
@@ -119,6 +121,7 @@ def train(
             learning rate falls with the time then.
         team: Processes that train together.
         room: Bytes for what is known of crops that come again; see `TrainConfig.crops`.
+        tutor: Another network to learn from; see `TrainConfig.teacher_weight`.
         stop: Asked after each step whether somebody wants an end; one process's word ends all.
 
     Raises:
@@ -142,7 +145,7 @@ def train(
         rate = part.learning_rate * schedule(step, done, part.warmup)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        painted, terms = _compute(network, critic, batch, book, part, describe, store)
+        painted, terms = _compute(network, critic, batch, book, part, describe, store, tutor)
         optimizer.zero_grad(set_to_none=True)
         torch.stack(list(terms.values())).sum().backward()  # type: ignore[no-untyped-call]
         told = torch.stack([term.detach() for term in terms.values()])
@@ -230,48 +233,64 @@ def _compute(
     config: TrainConfig,
     describe: Callable[[Tensor], Tensor] | None,
     store: SightStore | None,
+    tutor: Tutor | None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """What the network paints, and its loss by terms."""
     device = next(network.parameters()).device
     photos = batch.pictures.to(device, memory_format=torch.channels_last)
-    styles = book.choose(batch.numbers, config.seed)
-    own = _choose_own(batch.numbers, config) if describe is not None else []
-    layers = {*config.content_layers, *config.style_layers}
-    objective = OBJECTIVES[config.objective]
-    with torch.no_grad():
-        if store is None:
-            seen = critic(photos, layers if own else config.content_layers)
-        else:
-            seen = store.look(photos, [number % config.crops for number in batch.numbers])
-        targets = {layer: book.target(layer, styles) for layer in layers & book.layers}
-        if own:
-            if store is None:
-                shown = {layer: seen[layer][own] for layer in targets}
-            else:
-                shown = critic(photos[own], set(targets))
-            for layer, target in targets.items():
-                _replace(target, own, collect_moments(shown[layer]))
+    kinds = tuple(number % config.crops for number in batch.numbers) if config.crops else None
+    taught = config.teacher_weight > 0 and tutor is not None
+    # What a tutor has painted once comes again in the same style, that it need not paint anew.
+    styles = book.choose(kinds if taught and kinds else batch.numbers, config.seed)
+    own = _choose_own(batch.numbers, config) if describe is not None and not taught else []
     with _mixed(device, config):
         wishes = book.wishes(styles)
         if own and describe is not None:
             mine = describe(photos[own]).to(wishes)
             wishes = wishes.index_copy(0, torch.tensor(own, device=device), mine)
         painted = network(photos, wishes).float()
+    terms = {"tv": total_variation(painted) * config.tv_weight}
+    if config.content_weight or config.style_weight:
+        seen = None if store is None or kinds is None else store.look(photos, kinds)
+        terms |= _criticise(painted, photos, seen, critic, book, styles, own, config)
+    if taught and tutor is not None:
+        aim = tutor.paint(photos, styles, kinds)
+        terms["teacher"] = compare_paintings(painted, aim) * config.teacher_weight
+    return painted, terms
+
+
+def _criticise(
+    painted: Tensor,
+    photos: Tensor,
+    seen: dict[str, Tensor] | None,
+    critic: Encoder,
+    book: StyleBook,
+    styles: Sequence[int],
+    own: list[int],
+    config: TrainConfig,
+) -> dict[str, Tensor]:
+    """Content and style, as the critic sees them."""
+    layers = {*config.content_layers, *config.style_layers}
+    objective = OBJECTIVES[config.objective]
+    with torch.no_grad():
+        targets = {layer: book.target(layer, styles) for layer in layers & book.layers}
+        if own:
+            shown = critic(photos[own], set(targets))
+            for layer, target in targets.items():
+                _replace(target, own, collect_moments(shown[layer]))
+        if seen is None:
+            seen = critic(photos, config.content_layers)
     found = critic(painted, layers)
     content = sum(
         (objective.content(found[layer], seen[layer], targets.get(layer))
          for layer in config.content_layers),
-        torch.zeros((), device=device),
+        torch.zeros((), device=painted.device),
     )  # fmt: skip
-    style = torch.zeros((), device=device)
+    style = torch.zeros((), device=painted.device)
     for layer, weight in zip(config.style_layers, config.style_layer_weights, strict=True):
         actual = collect_moments(found[layer])
         style = style + weight * objective.style(actual, targets[layer])
-    return painted, {
-        "content": content * config.content_weight,
-        "style": style * config.style_weight,
-        "tv": total_variation(painted) * config.tv_weight,
-    }
+    return {"content": content * config.content_weight, "style": style * config.style_weight}
 
 
 def _choose_own(numbers: tuple[int, ...], config: TrainConfig) -> list[int]:

@@ -239,7 +239,8 @@ class _Search:
 
     def find_network(self, identity: dict[str, str]) -> str:
         """The very network that painted it: one of impasto's, or beside the painting or here."""
-        from impasto.shelf import digest_of, list_networks
+        from impasto.files import digest_of
+        from impasto.shelf import list_networks
 
         name = identity["name"]
         beside = (folder / name for folder in (self._painting.parent, Path()))

@@ -1,6 +1,5 @@
 """`impasto doctor`."""
 
-import hashlib
 import os
 from importlib import metadata
 from pathlib import Path
@@ -74,14 +73,14 @@ def _examine_networks() -> tuple[str, list[str]]:
 def _examine_source() -> str:
     """Whether the data file that the default weights are made from is there and undamaged."""
     from impasto import weights
+    from impasto.files import digest_of
 
     source = weights.ENTRIES[_DEFAULT_WEIGHTS].source
     if not isinstance(source, weights.BundledSource):
         return "on the web"
     try:
         distribution = metadata.distribution(source.distribution.partition("==")[0])
-        with Path(str(distribution.locate_file(source.file))).open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = digest_of(Path(str(distribution.locate_file(source.file))))
     except (metadata.PackageNotFoundError, OSError):
         return "missing"
     return "good" if digest == source.sha256 else "damaged"
