@@ -9,7 +9,7 @@ from impasto.networks import NETWORKS, build_network
 from impasto.networks.adain import adaptive_instance_norm
 from impasto.networks.blocks import EPSILON, Ledger, fit_stride, normalise, reflect
 from impasto.networks.johnson import StyleNormalisation
-from impasto.networks.micro import _Brush
+from impasto.networks.micro import Brush
 from impasto.networks.msgnet import CoMatch
 
 SMALL = {
@@ -136,12 +136,12 @@ def test_comatch_equation_5():
 
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_kernels_of_zero_only_normalise(kernel):
-    brush, x = _Brush(4, kernel), draw(2, 4, 5, 6)
+    brush, x = Brush(4, kernel), draw(2, 4, 5, 6)
     assert torch.allclose(brush(x, torch.zeros(2, brush.count), None), normalise(x), atol=1e-6)
 
 
 def test_a_predicted_kernel_filters_its_channel():
-    brush, x = _Brush(2, 3), draw(1, 2, 5, 6)
+    brush, x = Brush(2, 3), draw(1, 2, 5, 6)
     wishes = torch.zeros(1, brush.count)
     wishes[0, 1] = 0.5  # shift of the second channel
     wishes[0, 2 + 9 + 3] = 2.0  # its kernel: the neighbour to the left

@@ -4,10 +4,18 @@ The encoder is a frozen VGG-19 up to relu4_1; only the decoder is trained.
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.encoders import Encoder
-from impasto.networks.blocks import Convolution, Ledger, fit_stride, measure_instance, normalise
+from impasto.networks.blocks import (
+    Convolution,
+    Ledger,
+    convolve_enlarged,
+    fit_stride,
+    measure_instance,
+    normalise,
+)
 
 LAYER = "relu4_1"
 #: Oxford's activations in relu4_1 are this large in the mean square over natural pictures; the
@@ -24,7 +32,7 @@ def adaptive_instance_norm(content: Tensor, wish: Tensor, ledger: Ledger | None 
         ledger: Statistics of the content to normalise by, or to be written.
     """
     mean, deviation = wish[..., None, None].chunk(2, dim=1)
-    return torch.addcmul(mean, normalise(content, ledger), deviation)
+    return normalise(content, ledger, deviation, mean)
 
 
 class Decoder(nn.Sequential):
@@ -40,6 +48,18 @@ class Decoder(nn.Sequential):
             Convolution(128, 64, 3), nn.ReLU(), nn.Upsample(scale_factor=2),
             Convolution(64, 64, 3), nn.ReLU(), Convolution(64, 3, 3),
         )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Decode (B, 512, H, W) to (B, 3, 8 H, 8 W)."""
+        enlarges = False
+        for layer in self:
+            if isinstance(layer, nn.Upsample):
+                enlarges = True
+            elif isinstance(layer, Convolution) and enlarges:
+                x, enlarges = convolve_enlarged(layer, x, 2), False
+            else:
+                x = F.relu_(x) if isinstance(layer, nn.ReLU) else layer(x)
+        return x
 
 
 class AdaIN(nn.Module):

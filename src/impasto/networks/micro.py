@@ -38,10 +38,10 @@ class Brush(nn.Module):
     def forward(self, x: Tensor, wishes: Tensor, ledger: Ledger | None) -> Tensor:
         """Paint on (B, C, H, W) as `wishes`, (B, count), say."""
         batch, channels, height, width = x.shape
-        x = normalise(x, ledger)
         shift, kernels = wishes[:, :channels], wishes[:, channels:]
         if self.kernel == 1:
-            return torch.addcmul(shift[..., None, None], x, 1 + kernels[..., None, None])
+            return normalise(x, ledger, 1 + kernels[..., None, None], shift[..., None, None])
+        x = normalise(x, ledger)
         kernels = kernels.reshape(batch * channels, 1, self.kernel, self.kernel)
         centre = torch.zeros_like(kernels)
         centre[..., self.kernel // 2, self.kernel // 2] = 1
@@ -61,7 +61,7 @@ class _Residual(nn.Module):
         return [self.brush, self.finish]
 
     def forward(self, x: Tensor, wishes: Sequence[Tensor], ledger: Ledger | None) -> Tensor:
-        y = F.relu(self.brush(self.first(x), wishes[0], ledger))
+        y = F.relu_(self.brush(self.first(x), wishes[0], ledger))
         return x + self.finish(self.second(y), wishes[1], ledger)  # type: ignore[no-any-return]
 
 
@@ -139,7 +139,7 @@ class MicroNet(nn.Module):
         brushes = iter(self.brushes)
 
         def paint(x: Tensor) -> Tensor:
-            return F.relu(next(brushes)(x, next(wishes), ledger))
+            return F.relu_(next(brushes)(x, next(wishes), ledger))
 
         x = F.pixel_unshuffle(fit_stride(image, self.stride) * 2 - 1, 2)
         half = paint(self.enter(x))
@@ -150,9 +150,9 @@ class MicroNet(nn.Module):
         for block in self.blocks:
             x = block(x, [next(wishes), next(wishes)], ledger)
         for up, refine, way in zip(self.up, self.refine, kept, strict=True):
-            x = F.relu(up(x) + way)
-            x = F.relu(next(brushes)(refine(x), outer.pop(0), ledger))
-        return squash(self.last(F.relu(self.leave(x))))[..., :height, :width]
+            x = F.relu_(up(x).add_(way))
+            x = F.relu_(next(brushes)(refine(x), outer.pop(0), ledger))
+        return squash(self.last(F.relu_(self.leave(x))))[..., :height, :width]
 
     def predict(self, code: Tensor, batch: int) -> Sequence[Tensor]:
         """What a style asks of each brush, in the order of `counts`."""
