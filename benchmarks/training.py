@@ -6,38 +6,39 @@ keeps what it saw. Ours meets each crop for the first time, and then again (`--c
 """
 
 import sys
-from contextlib import ExitStack
+from collections.abc import Sequence
 
 from benchmarks.bench import Bench
 from benchmarks.report import Row
-from benchmarks.turns import Tally, Turn, open_workers
+from benchmarks.turns import Tally, Turn, Worker
 
 OURS, PLAIN, KEEPING = "impasto", "plain", "plain, style kept"
 #: (width, blocks, side of crops in px, crops in a batch)
 CASES = ((16, 5, 128, 4), (32, 5, 128, 4))
 
 
-def measure_training(bench: Bench, *, threads: int = 1) -> list[Row]:
+def measure_training(
+    bench: Bench, cases: Sequence[tuple[int, int, int, int]] = CASES, *, threads: int = 1
+) -> list[Row]:
     """Crops a second by the processor's time, and ratios to the plain loop."""
     rows: list[Row] = []
     rounds = bench.repeats
-    bench.watch.expect(len(CASES) * 2 * rounds)
-    for width, blocks, size, batch in CASES:
+    bench.watch.expect(len(cases) * 2 * rounds)
+    for width, blocks, size, batch in cases:
         order = {
             "width": width, "blocks": blocks, "size": size, "batch": batch,
             "batches": rounds + 1, "threads": threads,
         }  # fmt: skip
         driver = [sys.executable, "-m", "benchmarks.training_driver"]
-        commands = {name: (driver, {**order, "loop": name}) for name in (OURS, PLAIN, KEEPING)}
+        loops = (OURS, PLAIN, KEEPING)
         first, again = Tally(), Tally()
-        with ExitStack() as stack:
-            workers = open_workers(stack, commands, threads)
+        with Worker(driver, {**order, "loops": loops}, threads) as worker:
             # Through all batches twice; the first step of all is a warm-up.
             for number in range(2 * (rounds + 1)):
                 bench.watch.begin(f"width {width}, step {number}")
                 tally = first if number <= rounds else again
-                for name, worker in workers.items():
-                    answer = worker.ask("step")
+                for name in loops:
+                    answer = worker.ask(name)
                     if number:
                         tally.add(name, Turn(answer["seconds"], answer["work"]))
         title = f"johnson, width {width}, {blocks} blocks, {batch} crops of {size} px"

@@ -1,6 +1,7 @@
-"""A training as a program that takes turns: `python -m benchmarks.training_driver ORDER`.
+"""Trainings that take turns in one process: `python -m benchmarks.training_driver ORDER`.
 
-Crops are made up beforehand: decoding photographs is not counted. Each line asks for one step.
+Crops are made up beforehand: decoding photographs is not counted. Each line names the loop that is
+to take a step.
 """
 
 import json
@@ -37,28 +38,33 @@ def drive(order: dict[str, Any]) -> None:
     size = order["size"]
     style = cover(images.load(gallery.picture_path("mosaic")).pixels, (size, size))
     photos = [torch.rand(order["batch"], 3, size, size) for _ in range(order["batches"])]
-    make = _begin_ours if order["loop"] == "impasto" else _begin_plain
-    step = make(order, style, photos)
-    for _ in sys.stdin:
+    steps = {
+        name: (_begin_ours if name == "impasto" else _begin_plain)(order, name, style, photos)
+        for name in order["loops"]
+    }
+    for line in sys.stdin:
+        step = steps[json.loads(line)]
         began, worked = time.perf_counter(), time.process_time()
         step()
         say({"seconds": time.perf_counter() - began, "work": time.process_time() - worked})
 
 
 def _begin_plain(
-    order: dict[str, Any], style: Tensor, photos: list[Tensor]
+    order: dict[str, Any], loop: str, style: Tensor, photos: list[Tensor]
 ) -> Callable[[], object]:
     state, _, preprocessing = weights.read("vgg19")
     mean, deviation = (torch.tensor(one).view(1, 3, 1, 1) for one in PREPROCESSING[preprocessing])
     step = make_step(
         PlainVGG(state, mean, deviation), style, order["width"], order["blocks"],
-        keeps_style=order["loop"] == "plain, style kept",
+        keeps_style=loop == "plain, style kept",
     )  # fmt: skip
     numbers = count()
     return lambda: step(photos[next(numbers) % len(photos)])
 
 
-def _begin_ours(order: dict[str, Any], style: Tensor, photos: list[Tensor]) -> Callable[[], object]:
+def _begin_ours(
+    order: dict[str, Any], loop: str, style: Tensor, photos: list[Tensor]
+) -> Callable[[], object]:
     critic = load_critic(torch.device("cpu"))
     arguments = {"styles": 1, "width": order["width"], "blocks": order["blocks"]}
     network = build_network("johnson", lambda: critic, arguments)

@@ -148,12 +148,16 @@ class School:
             network = build_network(lesson.network, lambda: self._encoder, self._arguments)
         self.network = network.to(device)
         self._learns_to_describe = bool(getattr(network, "learns_to_describe", False))
+        shared = self._critic is self._encoder
         layers = set(config.style_layers)
         if OBJECTIVES[config.objective].mixes:
             layers |= set(config.content_layers)
         self._book = StyleBook(
             self._critic, self._load_style, len(self._styles), self._describe, sorted(layers),
             learner=self._describe_pictures if self._learns_to_describe else None,
+            # The network looks at styles through the critic, if that is exact.
+            looks_at=getattr(network, "looks_at", ()) if shared else (),
+            describe_seen=getattr(network, "describe_seen", None) if shared else None,
             room=_find_room(device),
         )  # fmt: skip
 

@@ -3,6 +3,8 @@
 The encoder is a frozen VGG-19 up to relu4_1; only the decoder is trained.
 """
 
+from collections.abc import Mapping
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -70,6 +72,8 @@ class AdaIN(nn.Module):
     """
 
     stride = 8
+    #: Where VGG-19 looks at a style.
+    looks_at = (LAYER,)
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -85,7 +89,12 @@ class AdaIN(nn.Module):
 
     def describe(self, style: Tensor) -> Tensor:
         """What is kept of a style picture (B, 3, H, W) in [0, 1]: mean and deviation, (B, 1024)."""
-        return torch.cat(measure_instance(self.encode(style)), dim=1).flatten(1)
+        (encoder,) = self._encoder
+        return self.describe_seen(encoder(style, self.looks_at))
+
+    def describe_seen(self, seen: Mapping[str, Tensor]) -> Tensor:
+        """The same from what VGG-19 saw in `looks_at`."""
+        return torch.cat(measure_instance(seen[LAYER].float() * _SCALE), dim=1).flatten(1)
 
     def encode(self, image: Tensor) -> Tensor:
         """Activations that the decoder is given, about of size one."""

@@ -164,10 +164,13 @@ def convolve_enlarged(convolution: Convolution, x: Tensor, factor: int) -> Tenso
         return F.interpolate(convolution(x), scale_factor=factor, mode="nearest")
     if convolution.border > 1 or convolution.groups > 1 or torch.jit.is_tracing():
         return convolution(F.interpolate(x, scale_factor=factor, mode="nearest"))  # type: ignore[no-any-return]
-    outputs, inputs = weight.shape[:2]
-    ones = weight.new_ones(1, 1, factor, factor)
-    summed = F.conv2d(weight.reshape(-1, 1, 3, 3), ones, padding=factor - 1)
-    kernel = summed.view(outputs, inputs, factor + 2, factor + 2).flip(2, 3).transpose(0, 1)
+    last = factor - 1
+    moved = [
+        F.pad(weight, (left, last - left, top, last - top))
+        for top in range(factor)
+        for left in range(factor)
+    ]
+    kernel = torch.stack(moved).sum(0).flip(2, 3).transpose(0, 1)
     # Reflected by a pixel, an enlarged picture begins with a copy of its first.
     around = F.pad(x, (1,) * 4, "replicate")
     return F.conv_transpose2d(around, kernel, bias, factor, factor + 1)

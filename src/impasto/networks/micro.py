@@ -7,7 +7,7 @@ Chandran et al. 2021) of the painting part. That one works at an eighth of the p
 a kernel spans a brush stroke, and takes details from ways around it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ from impasto.networks.blocks import (
     reflect,
     squash,
 )
-from impasto.networks.codes import CODE, describe_style
+from impasto.networks.codes import CODE, LAYERS, describe_style, write_code
 
 
 class Brush(nn.Module):
@@ -77,6 +77,8 @@ class MicroNet(nn.Module):
     """
 
     stride = 8
+    #: Where VGG-19 looks at a style.
+    looks_at = LAYERS
 
     def __init__(
         self, encoder: Encoder, width: int = 32, blocks: int = 4, hidden: int = 256
@@ -121,6 +123,10 @@ class MicroNet(nn.Module):
     def describe(self, style: Tensor) -> Tensor:
         """A style's code, (B, 1920); see `describe_style`."""
         return describe_style(self._encoder[0], style)
+
+    def describe_seen(self, seen: Mapping[str, Tensor]) -> Tensor:
+        """The same from what VGG-19 saw in `looks_at`."""
+        return write_code(seen)
 
     def forward(self, image: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
         """Paint.
