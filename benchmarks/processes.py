@@ -26,10 +26,12 @@ class Run(NamedTuple):
     Attributes:
         seconds: From its start to its end.
         peak: Largest resident set in bytes.
+        work: Seconds of the processor, all threads together.
     """
 
     seconds: float
     peak: int
+    work: float = 0.0
 
 
 def measure(command: Sequence[str]) -> Run:

@@ -2,14 +2,26 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
+from impasto.encoders import winograd
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ShapeError
-from impasto.networks import NETWORKS, build_network
+from impasto.networks import NETWORKS, blocks, build_network
 from impasto.networks.adain import adaptive_instance_norm
-from impasto.networks.blocks import EPSILON, Ledger, fit_stride, normalise, reflect
+from impasto.networks.blocks import (
+    EPSILON,
+    Convolution,
+    Ledger,
+    convolve_enlarged,
+    convolve_in_blocks,
+    fit_stride,
+    measure_instance,
+    normalise,
+    reflect,
+)
 from impasto.networks.johnson import StyleNormalisation
-from impasto.networks.micro import _Brush
+from impasto.networks.micro import Brush
 from impasto.networks.msgnet import CoMatch
 
 SMALL = {
@@ -136,12 +148,12 @@ def test_comatch_equation_5():
 
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_kernels_of_zero_only_normalise(kernel):
-    brush, x = _Brush(4, kernel), draw(2, 4, 5, 6)
+    brush, x = Brush(4, kernel), draw(2, 4, 5, 6)
     assert torch.allclose(brush(x, torch.zeros(2, brush.count), None), normalise(x), atol=1e-6)
 
 
 def test_a_predicted_kernel_filters_its_channel():
-    brush, x = _Brush(2, 3), draw(1, 2, 5, 6)
+    brush, x = Brush(2, 3), draw(1, 2, 5, 6)
     wishes = torch.zeros(1, brush.count)
     wishes[0, 1] = 0.5  # shift of the second channel
     wishes[0, 2 + 9 + 3] = 2.0  # its kernel: the neighbour to the left
@@ -173,3 +185,75 @@ def test_shares_must_fit(build):
         build("dumoulin")(draw(1, 3, 8, 8), torch.ones(1, 2))
     with pytest.raises(ShapeError, match="code"):
         build("micro")(draw(1, 3, 8, 8), torch.ones(1, 2))
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize(("size", "factor"), [((5, 7), 2), ((1, 1), 2), ((4, 3), 3)])
+def test_enlarging_within_a_convolution_changes_nothing(kernel, size, factor):
+    torch.manual_seed(2)
+    layer, x = Convolution(3, 4, kernel), draw(2, 3, *size).requires_grad_()
+    wanted = layer(F.interpolate(x, scale_factor=factor, mode="nearest"))
+    found = convolve_enlarged(layer, x, factor)
+    assert torch.allclose(found, wanted, atol=1e-5)
+    weights = (x, layer.weight, layer.bias)
+    slope = draw(*wanted.shape, seed=5)
+    for one, other in zip(
+        torch.autograd.grad(found, weights, slope),
+        torch.autograd.grad(wanted, weights, slope),
+        strict=True,
+    ):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(6, 8), (2, 4), (3, 8), (6, 6)])
+def test_pixels_in_blocks_are_a_convolution(size):
+    weight, bias = draw(3, 5, 9, 9, seed=1) - 0.5, draw(3, seed=2)
+    x = draw(2, 5, size[0] + 8, size[1] + 8)
+    found = convolve_in_blocks(x, weight, bias)
+    assert torch.allclose(found, F.conv2d(x, weight, bias), atol=1e-4)
+
+
+def test_painting_may_multiply_less_than_learning(monkeypatch):
+    torch.manual_seed(2)
+    layer, x = Convolution(4, 6, 3), draw(2, 4, 9, 10)
+    wanted = layer(x)
+    monkeypatch.setattr(winograd, "pays", lambda weight: True)
+    used = []
+    convolve = winograd.convolve
+    monkeypatch.setattr(winograd, "convolve", lambda *given: used.append(1) or convolve(*given))
+    assert layer(x).requires_grad
+    assert not used
+    with torch.no_grad():
+        found = layer(x)
+    assert used
+    assert torch.allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_normalisation_is_pulled_back_exactly(rows):
+    x = (draw(2, 3, 4, 5).double() * 4).requires_grad_()
+    scale = draw(rows, 3, 1, 1, seed=1).double().requires_grad_()
+    shift = draw(rows, 3, 1, 1, seed=2).double().requires_grad_()
+    assert torch.autograd.gradcheck(lambda *given: normalise(given[0], None, *given[1:]),
+                                    (x, scale, shift))  # fmt: skip
+    with torch.no_grad():
+        painted = normalise(x, None, scale, shift)
+        again = normalise(x, Ledger([measure_instance(x)]), scale, shift)
+    assert torch.allclose(painted, again)
+    assert torch.allclose(normalise(x, None, scale, shift), painted)
+
+
+def test_statistics_in_bands_are_those_of_the_whole(monkeypatch):
+    x = draw(2, 3, 13, 7) + 5
+    monkeypatch.setattr(blocks, "_BAND", 100)
+    mean, deviation = measure_instance(x)
+    variance, wanted = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+    assert torch.allclose(mean, wanted)
+    assert torch.allclose(deviation, (variance + EPSILON).sqrt())
+
+
+@pytest.mark.parametrize("name", ["adain", "ghiasi", "micro"])
+def test_a_style_is_told_from_what_was_seen(build, encoder, name):
+    network, style = build(name), draw(1, 3, 40, 24)
+    seen = encoder(style, {*network.looks_at, "relu2_2"})
+    assert torch.equal(network.describe_seen(seen), network.describe(style))

@@ -460,3 +460,21 @@ def test_weights_that_had_no_part_get_none(critic):
 
 def test_states_are_empty_at_first():
     assert dataclasses.asdict(TrainState())["step"] == 0
+
+
+def test_a_style_is_looked_at_once_for_losses_and_wish(critic):
+    pictures, looks = draw(1), []
+
+    def look(picture, layers):
+        looks.append(set(layers))
+        return critic(picture, layers)
+
+    def tell(seen):
+        return seen["relu2_1"].mean(dim=(2, 3))
+
+    shared = make_book(look, pictures, looks_at=("relu2_1",), describe_seen=tell)
+    assert torch.equal(shared.wishes([0]), tell(critic(pictures[0], ["relu2_1"])))
+    assert looks == [{"relu1_1", "relu2_1", "relu3_1"}]
+    assert torch.equal(
+        shared.target("relu3_1", [0]).mean, make_book(critic, pictures).target("relu3_1", [0]).mean
+    )

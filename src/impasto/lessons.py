@@ -181,9 +181,13 @@ class School:
         self.beginning = self._begin(network)
         self.network = network.to(device)
         self._learns_to_describe = bool(getattr(network, "learns_to_describe", False))
+        shared = self._critic is self._encoder
         self._book = StyleBook(
             self._critic, self._load_style, len(self._styles), self._describe, list_layers(config),
             learner=self._describe_pictures if self._learns_to_describe else None,
+            # The network looks at styles through the critic, if that is exact.
+            looks_at=getattr(network, "looks_at", ()) if shared else (),
+            describe_seen=getattr(network, "describe_seen", None) if shared else None,
             room=_find_room(device),
         )  # fmt: skip
         self._tutor = None if lesson.teacher is None else self._hire(lesson.teacher)

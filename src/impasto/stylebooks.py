@@ -1,6 +1,6 @@
 """The styles that a network learns: each is looked at once, when it is first needed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -55,6 +55,9 @@ class StyleBook:
             `learner`, the picture that the network itself describes, all of one size.
         layers: Where statistics are taken.
         learner: Makes descriptions of pictures, by weights that are being learnt.
+        looks_at: Layers of the critic from which `describe_seen` tells what `describe` would, so
+            that each style is looked at once.
+        describe_seen: See `looks_at`.
         room: Bytes to take; beyond them the oldest are forgotten, and looked at anew when needed.
     """
 
@@ -67,10 +70,13 @@ class StyleBook:
         layers: Sequence[str],
         *,
         learner: Callable[[Tensor], Tensor] | None = None,
+        looks_at: Sequence[str] = (),
+        describe_seen: Callable[[Mapping[str, Tensor]], Tensor] | None = None,
         room: int = _ROOM,
     ) -> None:
         self._critic, self._load, self._describe = critic, load, describe
         self._learner, self._room, self._taken = learner, room, 0
+        self._looks_at, self._describe_seen = frozenset(looks_at), describe_seen
         self._entries: dict[int, StyleEntry] = {}
         self.layers = frozenset(layers)
         self.broken: set[int] = set()
@@ -133,14 +139,16 @@ class StyleBook:
     @torch.no_grad()
     def _look(self, picture: Tensor, style: int) -> StyleEntry:
         mean, spread, scale = {}, {}, {}
-        for layer, features in self._critic(picture, self.layers).items():
-            moments = collect_moments(features)
+        seen = self._critic(picture, self.layers | self._looks_at)
+        for layer in self.layers:
+            moments = collect_moments(seen[layer])
             found = covariance(moments)
             rows, columns = _list_places(moments.mean)
             mean[layer] = moments.mean
             scale[layer] = found.abs().amax(dim=(1, 2)).clamp(min=1e-12)
             spread[layer] = (found[:, rows, columns] / scale[layer][:, None]).half()
-        told = self._describe(picture, style)
+        tells = self._describe_seen
+        told = self._describe(picture, style) if tells is None else tells(seen)
         if self._learner is not None:
             told = (told * 255).round().to(torch.uint8)
         return StyleEntry(told, mean, spread, scale)

@@ -3,11 +3,21 @@
 The encoder is a frozen VGG-19 up to relu4_1; only the decoder is trained.
 """
 
+from collections.abc import Mapping
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.encoders import Encoder
-from impasto.networks.blocks import Convolution, Ledger, fit_stride, measure_instance, normalise
+from impasto.networks.blocks import (
+    Convolution,
+    Ledger,
+    convolve_enlarged,
+    fit_stride,
+    measure_instance,
+    normalise,
+)
 
 LAYER = "relu4_1"
 #: Oxford's activations in relu4_1 are this large in the mean square over natural pictures; the
@@ -24,7 +34,7 @@ def adaptive_instance_norm(content: Tensor, wish: Tensor, ledger: Ledger | None 
         ledger: Statistics of the content to normalise by, or to be written.
     """
     mean, deviation = wish[..., None, None].chunk(2, dim=1)
-    return torch.addcmul(mean, normalise(content, ledger), deviation)
+    return normalise(content, ledger, deviation, mean)
 
 
 class Decoder(nn.Sequential):
@@ -41,6 +51,18 @@ class Decoder(nn.Sequential):
             Convolution(64, 64, 3), nn.ReLU(), Convolution(64, 3, 3),
         )  # fmt: skip
 
+    def forward(self, x: Tensor) -> Tensor:
+        """Decode (B, 512, H, W) to (B, 3, 8 H, 8 W)."""
+        enlarges = False
+        for layer in self:
+            if isinstance(layer, nn.Upsample):
+                enlarges = True
+            elif isinstance(layer, Convolution) and enlarges:
+                x, enlarges = convolve_enlarged(layer, x, 2), False
+            else:
+                x = F.relu_(x) if isinstance(layer, nn.ReLU) else layer(x)
+        return x
+
 
 class AdaIN(nn.Module):
     """A photograph and any style in, a painting out.
@@ -50,6 +72,8 @@ class AdaIN(nn.Module):
     """
 
     stride = 8
+    #: Where VGG-19 looks at a style.
+    looks_at = (LAYER,)
 
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
@@ -65,7 +89,12 @@ class AdaIN(nn.Module):
 
     def describe(self, style: Tensor) -> Tensor:
         """What is kept of a style picture (B, 3, H, W) in [0, 1]: mean and deviation, (B, 1024)."""
-        return torch.cat(measure_instance(self.encode(style)), dim=1).flatten(1)
+        (encoder,) = self._encoder
+        return self.describe_seen(encoder(style, self.looks_at))
+
+    def describe_seen(self, seen: Mapping[str, Tensor]) -> Tensor:
+        """The same from what VGG-19 saw in `looks_at`."""
+        return torch.cat(measure_instance(seen[LAYER].float() * _SCALE), dim=1).flatten(1)
 
     def encode(self, image: Tensor) -> Tensor:
         """Activations that the decoder is given, about of size one."""

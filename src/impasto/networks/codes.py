@@ -1,5 +1,7 @@
 """A style as a row of numbers, by which networks are told what to paint."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -21,7 +23,11 @@ def describe_style(encoder: Encoder, style: Tensor) -> Tensor:
         encoder: VGG-19 with Oxford's weights.
         style: Shape (B, 3, H, W), values in [0, 1].
     """
-    seen = encoder(style, LAYERS)
+    return write_code(encoder(style, LAYERS))
+
+
+def write_code(seen: Mapping[str, Tensor]) -> Tensor:
+    """A style's code from VGG's activations in `LAYERS`, (B, 1920)."""
     parts = []
     for layer, size in zip(LAYERS, _SIZES, strict=True):
         for measure in measure_instance(seen[layer].float()):

@@ -5,12 +5,14 @@ from a picture of it. Departure: the paper's predictor stands on an Inception-v3
 to be downloaded; this one stands on the statistics of the VGG-19 that is there anyway.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
 from impasto.encoders import Encoder
 from impasto.networks.blocks import Ledger
-from impasto.networks.codes import CODE, describe_style
+from impasto.networks.codes import CODE, LAYERS, describe_style, write_code
 from impasto.networks.johnson import TransformerNet
 
 
@@ -23,6 +25,9 @@ class StylePredictionNet(nn.Module):
         width: Channels at full size, see `TransformerNet`.
         blocks: Residual blocks.
     """
+
+    #: Where VGG-19 looks at a style.
+    looks_at = LAYERS
 
     def __init__(
         self, encoder: Encoder, bottleneck: int = 100, width: int = 32, blocks: int = 5
@@ -46,6 +51,10 @@ class StylePredictionNet(nn.Module):
     def describe(self, style: Tensor) -> Tensor:
         """A style's code, (B, 1920), for pictures (B, 3, H, W) in [0, 1]."""
         return describe_style(self._encoder[0], style)
+
+    def describe_seen(self, seen: Mapping[str, Tensor]) -> Tensor:
+        """The same from what VGG-19 saw in `looks_at`."""
+        return write_code(seen)
 
     def forward(self, image: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
         """Paint.

@@ -28,7 +28,7 @@ class StyleNormalisation(nn.Module):
         """Normalise (B, C, H, W) by the styles' shares (B or 1, styles)."""
         scale = (shares @ self.scale)[..., None, None]
         shift = (shares @ self.shift)[..., None, None]
-        return torch.addcmul(shift.to(x), normalise(x, ledger), scale.to(x))
+        return normalise(x, ledger, scale, shift)
 
 
 class _Residual(nn.Module):
@@ -40,7 +40,7 @@ class _Residual(nn.Module):
         self.norms = nn.ModuleList(StyleNormalisation(styles, channels) for _ in range(2))
 
     def forward(self, x: Tensor, shares: Tensor, ledger: Ledger | None) -> Tensor:
-        y = F.relu(self.norms[0](self.first(x), shares, ledger))
+        y = F.relu_(self.norms[0](self.first(x), shares, ledger))
         return x + self.norms[1](self.second(y), shares, ledger)  # type: ignore[no-any-return]
 
 
@@ -104,11 +104,11 @@ class TransformerNet(nn.Module):
         x = fit_stride(image, self.stride) * 2 - 1
         norms = iter(self.norms)
         for layer in self.down:
-            x = F.relu(next(norms)(layer(x), rows, ledger))
+            x = F.relu_(next(norms)(layer(x), rows, ledger))
         for block in self.blocks:
             x = block(x, rows, ledger)
         for layer in self.up:
-            x = F.relu(next(norms)(layer(x), rows, ledger))
+            x = F.relu_(next(norms)(layer(x), rows, ledger))
         return squash(self.last(x))[..., :height, :width]
 
     def _check(self, wish: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ Chandran et al. 2021) of the painting part. That one works at an eighth of the p
 a kernel spans a brush stroke, and takes details from ways around it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -24,7 +24,7 @@ from impasto.networks.blocks import (
     reflect,
     squash,
 )
-from impasto.networks.codes import CODE, describe_style
+from impasto.networks.codes import CODE, LAYERS, describe_style, write_code
 
 
 class Brush(nn.Module):
@@ -38,10 +38,10 @@ class Brush(nn.Module):
     def forward(self, x: Tensor, wishes: Tensor, ledger: Ledger | None) -> Tensor:
         """Paint on (B, C, H, W) as `wishes`, (B, count), say."""
         batch, channels, height, width = x.shape
-        x = normalise(x, ledger)
         shift, kernels = wishes[:, :channels], wishes[:, channels:]
         if self.kernel == 1:
-            return torch.addcmul(shift[..., None, None], x, 1 + kernels[..., None, None])
+            return normalise(x, ledger, 1 + kernels[..., None, None], shift[..., None, None])
+        x = normalise(x, ledger)
         kernels = kernels.reshape(batch * channels, 1, self.kernel, self.kernel)
         centre = torch.zeros_like(kernels)
         centre[..., self.kernel // 2, self.kernel // 2] = 1
@@ -61,7 +61,7 @@ class _Residual(nn.Module):
         return [self.brush, self.finish]
 
     def forward(self, x: Tensor, wishes: Sequence[Tensor], ledger: Ledger | None) -> Tensor:
-        y = F.relu(self.brush(self.first(x), wishes[0], ledger))
+        y = F.relu_(self.brush(self.first(x), wishes[0], ledger))
         return x + self.finish(self.second(y), wishes[1], ledger)  # type: ignore[no-any-return]
 
 
@@ -77,6 +77,8 @@ class MicroNet(nn.Module):
     """
 
     stride = 8
+    #: Where VGG-19 looks at a style.
+    looks_at = LAYERS
 
     def __init__(
         self, encoder: Encoder, width: int = 32, blocks: int = 4, hidden: int = 256
@@ -122,6 +124,10 @@ class MicroNet(nn.Module):
         """A style's code, (B, 1920); see `describe_style`."""
         return describe_style(self._encoder[0], style)
 
+    def describe_seen(self, seen: Mapping[str, Tensor]) -> Tensor:
+        """The same from what VGG-19 saw in `looks_at`."""
+        return write_code(seen)
+
     def forward(self, image: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
         """Paint.
 
@@ -139,7 +145,7 @@ class MicroNet(nn.Module):
         brushes = iter(self.brushes)
 
         def paint(x: Tensor) -> Tensor:
-            return F.relu(next(brushes)(x, next(wishes), ledger))
+            return F.relu_(next(brushes)(x, next(wishes), ledger))
 
         x = F.pixel_unshuffle(fit_stride(image, self.stride) * 2 - 1, 2)
         half = paint(self.enter(x))
@@ -150,9 +156,9 @@ class MicroNet(nn.Module):
         for block in self.blocks:
             x = block(x, [next(wishes), next(wishes)], ledger)
         for up, refine, way in zip(self.up, self.refine, kept, strict=True):
-            x = F.relu(up(x) + way)
-            x = F.relu(next(brushes)(refine(x), outer.pop(0), ledger))
-        return squash(self.last(F.relu(self.leave(x))))[..., :height, :width]
+            x = F.relu_(up(x).add_(way))
+            x = F.relu_(next(brushes)(refine(x), outer.pop(0), ledger))
+        return squash(self.last(F.relu_(self.leave(x))))[..., :height, :width]
 
     def predict(self, code: Tensor, batch: int) -> Sequence[Tensor]:
         """What a style asks of each brush, in the order of `counts`."""

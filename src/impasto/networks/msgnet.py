@@ -43,7 +43,7 @@ class _Unit(nn.Module):
         self.layer = layer
 
     def forward(self, x: Tensor, ledger: Ledger | None) -> Tensor:
-        y = F.relu(torch.addcmul(self.shift, normalise(x, ledger), self.scale))
+        y = F.relu_(normalise(x, ledger, self.scale, self.shift))
         return self.layer(y)  # type: ignore[no-any-return]
 
 
