@@ -14,7 +14,7 @@ from impasto.errors import ConfigError
 
 Network = Literal["johnson", "dumoulin", "msgnet", "adain", "ghiasi", "micro"]
 NETWORK_NAMES: tuple[str, ...] = get_args(Network)
-Objective = Literal["impasto", "johnson", "adain"]
+Objective = Literal["impasto", "robust", "johnson", "adain"]
 _Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=1, le=1024)]
@@ -36,6 +36,7 @@ class _Balance(NamedTuple):
 #: belong to networks of other scales, so that those here are measured: see docs/training.md.
 BALANCES: dict[str, _Balance] = {
     "impasto": _Balance(("relu3_2", "relu4_1"), 0.12, _VGG, (0.146, 0.487, 0.343, 0.021), 1.0, 0.6),
+    "robust": _Balance(("relu3_2", "relu4_1"), 0.3, _VGG, (0.2, 0.35, 0.3, 0.15), 1.0, 0.6),
     "johnson": _Balance(
         ("relu2_2",), 1e-5, ("relu1_2", "relu2_2", "relu3_3", "relu4_3"), (1.0,) * 4, 1e-10, 0.6
     ),
@@ -107,8 +108,9 @@ class TrainConfig(BaseModel):
     )
     objective: Objective = Field(
         "impasto",
-        description="Losses: impasto (those of paint), johnson (features, Gram matrices, total"
-        " variation), adain (content is the photograph's activations in the style's statistics).",
+        description="Losses: impasto (those of paint), robust (their roots, for many styles),"
+        " johnson (features, Gram matrices, total variation), adain (content is the photograph's"
+        " activations in the style's statistics).",
     )
     content_layers: tuple[str, ...] = Field(
         (), description="Where the photograph is looked at; left out: as the objective has it."

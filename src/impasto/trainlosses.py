@@ -13,7 +13,10 @@ from impasto.errors import ConfigError
 from impasto.losses import content_mean, squared_difference, style_johnson, style_relative
 from impasto.networks.adain import adaptive_instance_norm
 from impasto.networks.blocks import EPSILON
-from impasto.statistics import Moments, covariance, energy
+from impasto.statistics import Moments, covariance, energy, moments_distance
+
+#: Squared distance below which a root would be too steep.
+_SMALLEST = 1e-4
 
 
 class TrainObjective(NamedTuple):
@@ -82,6 +85,20 @@ def style_impasto(actual: Moments, target: Moments) -> Tensor:
     return style_relative(actual, target, 1)
 
 
+def style_robust(actual: Moments, target: Moments) -> Tensor:
+    """The root of the optimiser's loss, picture by picture: no style outweighs the others.
+
+    Where a network is to learn thousands of styles, a few flat ones would have losses, and slopes,
+    a hundred times those of the rest.
+    """
+    rows = zip(actual.mean, actual.second, target.mean, target.second, strict=True)
+    losses = [
+        moments_distance(Moments(mean[None], second[None]), Moments(aim[None], wanted[None]))
+        for mean, second, aim, wanted in rows
+    ]
+    return (torch.stack(losses) + _SMALLEST).sqrt().mean()
+
+
 def _deviation(moments: Moments) -> Tensor:
     variance = covariance(moments).diagonal(dim1=1, dim2=2)
     return (variance.clamp(min=0) + EPSILON).sqrt()
@@ -90,6 +107,7 @@ def _deviation(moments: Moments) -> Tensor:
 #: By the names of `TrainConfig.objective`.
 OBJECTIVES: dict[str, TrainObjective] = {
     "impasto": TrainObjective(content_by_picture, style_impasto),
+    "robust": TrainObjective(content_by_picture, style_robust),
     "johnson": TrainObjective(content_johnson, style_gram),
     "adain": TrainObjective(content_adain, style_mean_std, mixes=True),
 }
