@@ -15,7 +15,7 @@ from impasto.lessons import Lesson, School, find_pictures, hold_out
 from impasto.losses import content_relative
 from impasto.networks.adain import adaptive_instance_norm
 from impasto.networks.blocks import measure_instance
-from impasto.statistics import collect_moments
+from impasto.statistics import Moments, collect_moments
 from impasto.stylebooks import StyleBook
 from impasto.trainconfig import TrainConfig
 from impasto.training import TrainState, schedule
@@ -68,7 +68,7 @@ def same(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("objective", ["impasto", "johnson", "adain"])
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_the_loss_falls(teach, objective):
     weights = {"style_weight": 1.0, "content_weight": 0.1, "tv_weight": 0.0}
     school = teach("johnson", steps=40, learning_rate=0.02, objective=objective, **weights)
@@ -451,6 +451,20 @@ def test_adain_style_loss():
     wanted = (means + stds) / style.square().mean()
     loss = OBJECTIVES["adain"].style(collect_moments(found), collect_moments(style))
     assert torch.allclose(loss, wanted, rtol=1e-3)
+
+
+def test_robust_is_the_root_for_each_style():
+    found, style = (collect_moments(torch.rand(2, 4, 6, 6)) for _ in range(2))
+    whole = OBJECTIVES["robust"].style(found, style)
+    parts = []
+    for place in ([0], [1]):
+        one, other = (Moments(some.mean[place], some.second[place]) for some in (found, style))
+        parts.append((OBJECTIVES["impasto"].style(one, other) + 1e-4).sqrt())
+    assert torch.allclose(whole, sum(parts) / 2)
+    # Where nothing is left to learn its slope is finite.
+    mean = style.mean.clone().requires_grad_()
+    OBJECTIVES["robust"].style(Moments(mean, style.second), style).backward()
+    assert mean.grad.isfinite().all()
 
 
 def test_weights_that_had_no_part_get_none(critic):

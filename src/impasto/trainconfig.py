@@ -109,7 +109,7 @@ class TrainConfig(BaseModel):
     )
     objective: Objective = Field(
         "impasto",
-        description="Losses: impasto (those of paint), robust (their roots: for many styles),"
+        description="Losses: impasto (those of paint), robust (their roots, for many styles),"
         " johnson (features, Gram matrices, total variation), adain (content is the photograph's"
         " activations in the style's statistics).",
     )
