@@ -23,6 +23,7 @@ from impasto.networks.blocks import (
 from impasto.networks.johnson import StyleNormalisation
 from impasto.networks.micro import Brush
 from impasto.networks.msgnet import CoMatch
+from impasto.networks.recolor import describe_colors, recolor
 
 SMALL = {
     "johnson": {"width": 4, "blocks": 1},
@@ -256,4 +257,29 @@ def test_statistics_in_bands_are_those_of_the_whole(monkeypatch):
 def test_a_style_is_told_from_what_was_seen(build, encoder, name):
     network, style = build(name), draw(1, 3, 40, 24)
     seen = encoder(style, {*network.looks_at, "relu2_2"})
-    assert torch.equal(network.describe_seen(seen), network.describe(style))
+    assert torch.equal(network.describe_seen(seen, style), network.describe(style))
+
+
+def test_recoloring_gives_a_picture_the_colours_of_a_style():
+    photo, style = 0.3 + 0.2 * draw(2, 3, 24, 16), 0.4 + 0.2 * draw(1, 3, 20, 20)
+    wanted = describe_colors(style)
+    assert torch.allclose(describe_colors(recolor(photo, wanted)), wanted.expand(2, -1), atol=2e-3)
+
+
+def test_recoloring_by_its_own_colours_changes_nothing():
+    photo = 0.2 + 0.6 * draw(1, 3, 16, 16)
+    assert torch.allclose(recolor(photo, describe_colors(photo)), photo, atol=1e-5)
+
+
+def test_a_flat_picture_is_not_stretched_to_noise():
+    photo = 0.5 + 0.001 * draw(1, 3, 16, 16)
+    colors = torch.tensor([[0.9, 0, 0, 0.3, 0.3, 0.3]])
+    assert recolor(photo, colors).std() < 0.01
+
+
+def test_micro_paints_in_the_colours_of_the_style(build):
+    network, photo, style = build("micro"), draw(1, 3, 32, 32), 0.2 + 0.3 * draw(1, 3, 32, 32)
+    with torch.no_grad():
+        network.last.weight.mul_(20)
+        painted = network(photo, network.describe(style))
+    assert torch.allclose(describe_colors(painted), describe_colors(style), atol=0.02)

@@ -483,7 +483,7 @@ def test_a_style_is_looked_at_once_for_losses_and_wish(critic):
         looks.append(set(layers))
         return critic(picture, layers)
 
-    def tell(seen):
+    def tell(seen, picture):
         return seen["relu2_1"].mean(dim=(2, 3))
 
     shared = make_book(look, pictures, looks_at=("relu2_1",), describe_seen=tell)

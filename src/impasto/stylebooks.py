@@ -55,8 +55,8 @@ class StyleBook:
             `learner`, the picture that the network itself describes, all of one size.
         layers: Where statistics are taken.
         learner: Makes descriptions of pictures, by weights that are being learnt.
-        looks_at: Layers of the critic from which `describe_seen` tells what `describe` would, so
-            that each style is looked at once.
+        looks_at: Layers of the critic from which, and from the picture, `describe_seen` tells what
+            `describe` would, so that each style is looked at once.
         describe_seen: See `looks_at`.
         room: Bytes to take; beyond them the oldest are forgotten, and looked at anew when needed.
     """
@@ -71,7 +71,7 @@ class StyleBook:
         *,
         learner: Callable[[Tensor], Tensor] | None = None,
         looks_at: Sequence[str] = (),
-        describe_seen: Callable[[Mapping[str, Tensor]], Tensor] | None = None,
+        describe_seen: Callable[[Mapping[str, Tensor], Tensor], Tensor] | None = None,
         room: int = _ROOM,
     ) -> None:
         self._critic, self._load, self._describe = critic, load, describe
@@ -148,7 +148,7 @@ class StyleBook:
             scale[layer] = found.abs().amax(dim=(1, 2)).clamp(min=1e-12)
             spread[layer] = (found[:, rows, columns] / scale[layer][:, None]).half()
         tells = self._describe_seen
-        told = self._describe(picture, style) if tells is None else tells(seen)
+        told = self._describe(picture, style) if tells is None else tells(seen, picture)
         if self._learner is not None:
             told = (told * 255).round().to(torch.uint8)
         return StyleEntry(told, mean, spread, scale)

@@ -62,6 +62,7 @@ class Stage(BaseModel):
     style_layer_weights: tuple[_Weight, ...] | None = None
     style_weight: _Weight | None = None
     tv_weight: _Weight | None = None
+    tone_weight: _Weight | None = None
     teacher_weight: _Weight | None = None
     identity: _Share | None = None
 
@@ -124,6 +125,11 @@ class TrainConfig(BaseModel):
     style_weight: _Weight = Field(cast(float, None), description="Of the sum over these.")
     tv_weight: _Weight = Field(
         cast(float, None), description="Total variation: higher is smoother."
+    )
+    tone_weight: _Weight = Field(
+        0.0,
+        description="Of light and dark staying where the photograph has them; 0.1 to 0.5 keeps"
+        " networks from blots in flat places.",
     )
     teacher_weight: _Weight = Field(
         0.0,

@@ -24,7 +24,7 @@ from impasto.statistics import Moments, collect_moments
 from impasto.stylebooks import StyleBook
 from impasto.teams import ALONE, Team
 from impasto.trainconfig import TrainConfig
-from impasto.trainlosses import OBJECTIVES
+from impasto.trainlosses import OBJECTIVES, tone_difference
 from impasto.tutors import Tutor, compare_paintings
 
 __all__ = ["StyleBook", "TrainConfig", "TrainProgress", "TrainState", "schedule", "train"]
@@ -62,7 +62,7 @@ class TrainProgress:
         step: Steps done.
         steps: Steps planned.
         loss: Of this batch, over all processes.
-        terms: Its parts: tv, content and style, teacher.
+        terms: Its parts: tv, tone, content and style, teacher.
         learning_rate: Of this step.
         seconds: Since the start, earlier sittings included.
         seconds_left: As far as one can tell.
@@ -250,6 +250,8 @@ def _compute(
             wishes = wishes.index_copy(0, torch.tensor(own, device=device), mine)
         painted = network(photos, wishes).float()
     terms = {"tv": total_variation(painted) * config.tv_weight}
+    if config.tone_weight:
+        terms["tone"] = tone_difference(painted, photos) * config.tone_weight
     if config.content_weight or config.style_weight:
         seen = None if store is None or kinds is None else store.look(photos, kinds)
         terms |= _criticise(painted, photos, seen, critic, book, styles, own, config)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.errors import ConfigError
@@ -17,6 +18,12 @@ from impasto.statistics import Moments, covariance, energy, moments_distance
 
 #: Squared distance below which a root would be too steep.
 _SMALLEST = 1e-4
+
+
+#: Side in px of the squares whose brightness is compared.
+_TONE = 8
+#: Added under the root of two variances, so that a flat picture has a slope.
+_FLAT = 1e-4
 
 
 class TrainObjective(NamedTuple):
@@ -63,6 +70,21 @@ def content_adain(found: Tensor, seen: Tensor, target: Moments | None = None) ->
     wish = torch.cat([target.mean, _deviation(target)], dim=1)
     aim = adaptive_instance_norm(seen.float(), wish)
     return content_by_picture(found, aim.to(found.dtype))
+
+
+def tone_difference(painted: Tensor, photos: Tensor) -> Tensor:
+    """How little light and dark of two pictures go together: 1 - correlation, in [0, 2].
+
+    Of brightness in squares of `_TONE` px, picture by picture, averaged over the batch. Features
+    that were normalised cannot tell a flat white place from a flat black one; this can.
+    """
+    tones = [
+        F.avg_pool2d(picture.mean(dim=1, keepdim=True), _TONE).flatten(1)
+        for picture in (painted, photos)
+    ]
+    own, other = (tone - tone.mean(dim=1, keepdim=True) for tone in tones)
+    sizes = (own.square().sum(dim=1) * other.square().sum(dim=1) + _FLAT).sqrt()
+    return (1 - (own * other).sum(dim=1) / sizes).mean()
 
 
 def style_gram(actual: Moments, target: Moments) -> Tensor:

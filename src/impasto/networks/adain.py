@@ -90,9 +90,9 @@ class AdaIN(nn.Module):
     def describe(self, style: Tensor) -> Tensor:
         """What is kept of a style picture (B, 3, H, W) in [0, 1]: mean and deviation, (B, 1024)."""
         (encoder,) = self._encoder
-        return self.describe_seen(encoder(style, self.looks_at))
+        return self.describe_seen(encoder(style, self.looks_at), style)
 
-    def describe_seen(self, seen: Mapping[str, Tensor]) -> Tensor:
+    def describe_seen(self, seen: Mapping[str, Tensor], style: Tensor) -> Tensor:
         """The same from what VGG-19 saw in `looks_at`."""
         return torch.cat(measure_instance(seen[LAYER].float() * _SCALE), dim=1).flatten(1)
 

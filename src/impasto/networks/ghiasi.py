@@ -52,7 +52,7 @@ class StylePredictionNet(nn.Module):
         """A style's code, (B, 1920), for pictures (B, 3, H, W) in [0, 1]."""
         return describe_style(self._encoder[0], style)
 
-    def describe_seen(self, seen: Mapping[str, Tensor]) -> Tensor:
+    def describe_seen(self, seen: Mapping[str, Tensor], style: Tensor) -> Tensor:
         """The same from what VGG-19 saw in `looks_at`."""
         return write_code(seen)
 

@@ -4,7 +4,8 @@ What is slow about a style, looking at it with VGG-19, is done once a style; wha
 photograph is small. A style becomes a code: mean and deviation of VGG's activations, from which a
 predictor (as in Ghiasi et al. 2017) makes the scales, shifts and depthwise kernels (as in AdaConv,
 Chandran et al. 2021) of the painting part. That one works at an eighth of the picture's side, where
-a kernel spans a brush stroke, and takes details from ways around it.
+a kernel spans a brush stroke, and takes details from ways around it. Colours need no learning: what
+it paints is given those of the style by their statistics in the end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +25,8 @@ from impasto.networks.blocks import (
     reflect,
     squash,
 )
-from impasto.networks.codes import CODE, LAYERS, describe_style, write_code
+from impasto.networks.codes import CODE, LAYERS, write_code
+from impasto.networks.recolor import COLORS, describe_colors, recolor
 
 
 class Brush(nn.Module):
@@ -79,6 +81,8 @@ class MicroNet(nn.Module):
     stride = 8
     #: Where VGG-19 looks at a style.
     looks_at = LAYERS
+    #: Numbers that a style is told in.
+    code = CODE + COLORS
 
     def __init__(
         self, encoder: Encoder, width: int = 32, blocks: int = 4, hidden: int = 256
@@ -107,7 +111,7 @@ class MicroNet(nn.Module):
         self.counts = [brush.count for brush in brushes]
         asking = nn.Linear(hidden, sum(self.counts))
         self.predictor = nn.Sequential(
-            nn.Linear(CODE, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(),
+            nn.Linear(self.code, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(),
             asking,
         )  # fmt: skip
         # At first every style asks for the plain normalised activations.
@@ -121,24 +125,24 @@ class MicroNet(nn.Module):
         return 22 + 24 * len(self.blocks) + self.stride
 
     def describe(self, style: Tensor) -> Tensor:
-        """A style's code, (B, 1920); see `describe_style`."""
-        return describe_style(self._encoder[0], style)
+        """A style's code, (B, 1926), for pictures (B, 3, H, W): what VGG-19 sees, and colours."""
+        return self.describe_seen(self._encoder[0](style, LAYERS), style)
 
-    def describe_seen(self, seen: Mapping[str, Tensor]) -> Tensor:
-        """The same from what VGG-19 saw in `looks_at`."""
-        return write_code(seen)
+    def describe_seen(self, seen: Mapping[str, Tensor], style: Tensor) -> Tensor:
+        """The same with what VGG-19 saw in `looks_at`."""
+        return torch.cat([write_code(seen), describe_colors(style)], dim=1)
 
     def forward(self, image: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
         """Paint.
 
         Args:
             image: Shape (B, 3, H, W), values in [0, 1], any size.
-            wish: Code of the style, (B or 1, 1920). It may be mixed linearly: with other styles',
+            wish: Code of the style, (B or 1, 1926). It may be mixed linearly: with other styles',
                 or with the photograph's own to paint less strongly.
             ledger: Statistics to normalise by, or to be written.
 
         Returns:
-            Shape (B, 3, H, W); slightly beyond [0, 1] where the picture is black or white.
+            Shape (B, 3, H, W); it may go beyond [0, 1].
         """
         height, width = image.shape[-2:]
         wishes = iter(self.predict(wish, image.shape[0]))
@@ -158,10 +162,11 @@ class MicroNet(nn.Module):
         for up, refine, way in zip(self.up, self.refine, kept, strict=True):
             x = F.relu_(up(x).add_(way))
             x = F.relu_(next(brushes)(refine(x), outer.pop(0), ledger))
-        return squash(self.last(F.relu_(self.leave(x))))[..., :height, :width]
+        painted = squash(self.last(F.relu_(self.leave(x))))[..., :height, :width]
+        return recolor(painted, wish[:, CODE:], ledger)
 
     def predict(self, code: Tensor, batch: int) -> Sequence[Tensor]:
         """What a style asks of each brush, in the order of `counts`."""
-        if code.ndim != 2 or code.shape[1] != CODE or code.shape[0] not in (1, batch):
-            raise ShapeError(f"A style's code has shape (1, {CODE}), not {tuple(code.shape)}.")
+        if code.ndim != 2 or code.shape[1] != self.code or code.shape[0] not in (1, batch):
+            raise ShapeError(f"A style's code has shape (1, {self.code}), not {tuple(code.shape)}.")
         return self.predictor(code).expand(batch, -1).split(self.counts, dim=1)  # type: ignore[no-any-return]
