@@ -11,7 +11,7 @@ SIZES = {
     "johnson": {"styles": 1, "width": 4, "blocks": 1},
     "dumoulin": {"styles": 2, "width": 4, "blocks": 1},
     "micro": {"width": 4, "blocks": 1, "hidden": 8},
-    "msgnet": {"width": 8, "blocks": 1},
+    "msgnet": {"width": 16, "blocks": 1},
     "ghiasi": {"bottleneck": 3, "width": 4, "blocks": 1},
     "adain": {},
 }

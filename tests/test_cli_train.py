@@ -138,6 +138,14 @@ def test_a_recipe_and_what_wins_over_it(folder, run):
     assert (card.licence, card.arguments["styles"]) == ("CC0-1.0", 4)
 
 
+def test_help_says_what_a_value_is(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    _, out, _ = run("train", "--help")
+    for option in ("--samples FILE", "--tensorboard FOLDER", "--data TEXT", "--start NAME|FILE"):
+        assert option in out
+    assert "--stages" not in out
+
+
 @pytest.mark.parametrize(
     ("code", "arguments", "text"),
     [

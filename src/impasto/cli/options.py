@@ -78,7 +78,7 @@ def _derive_option(schema: dict[str, Any], group: Group) -> Any:
     parameter = Parameter(
         group=group,
         help=_describe(schema, variants),
-        metavar="|".join(_name_value(one) for one in variants),
+        metavar=schema.get("metavar") or "|".join(_name_value(one) for one in variants),
         show_default=False if default in (None, []) else lambda _: _spell(default),
         negative=None if schema.get("type") == "boolean" else "",
     )
