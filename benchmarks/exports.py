@@ -71,7 +71,8 @@ def _compare(
     bench: Bench, network: Path, files: Mapping[tuple[Path, str], Path], threads: int
 ) -> list[Row]:
     own = read_card(network).styles[:1]
-    kinds = {_TORCH: network, **{name: files[network, name] for name in ARITHMETICS}}
+    kinds: dict[str, Path] = {_TORCH: network}
+    kinds |= {name: files[network, name] for name in ARITHMETICS}
     kept = {name: bench.folder / f"{network.stem}-{name}.png" for name in kinds}
     commands = {name: list_driver(file, threads) for name, file in kinds.items()}
     with ExitStack() as stack:

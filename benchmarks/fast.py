@@ -51,7 +51,7 @@ def measure_fast(
         looking = _list_looking(workers, networks)
         new = take_turns(looking, {**piece, "new": True}, bench.repeats)
     bench.watch.begin("process start to file")
-    whole = _measure_commands(bench, networks, files, lite)
+    whole = _measure_commands(bench, networks, files, lite, threads)
     rows = [_tell(name, known, new, whole, lite is not None) for name in commands]
     notes = [f"{bench.size} px, {threads} threads; ratios are {PEER}'s processor seconds by ours."]
     if lite is None:
@@ -93,6 +93,7 @@ def _measure_commands(
     networks: Sequence[Path],
     files: Mapping[tuple[Path, str], Path],
     lite: Path | None,
+    threads: int,
 ) -> Tally:
     photo, style = (str(path) for path in bench.pair)
     saved = str(bench.folder / "fast.png")
@@ -114,17 +115,16 @@ def _measure_commands(
                 sys.executable, "-m", "impasto.onnxpaint", file, photo, held, "-o", saved, *size,
             ]  # fmt: skip
     tally = Tally()
-    for round_ in range(bench.repeats + 1):
+    # All files were read a moment ago, so that no first round need be wasted.
+    for _ in range(bench.repeats):
         for name, command in commands.items():
-            turn = _run(command)
-            if round_:
-                tally.add(name, turn)
+            tally.add(name, _run(command, threads))
     return tally
 
 
-def _run(command: Sequence[str]) -> Turn:
+def _run(command: Sequence[str], threads: int) -> Turn:
     try:
-        run = measure(command)
+        run = measure(command, threads)
     except ProgramError as error:
         raise ProgramError(f"{' '.join(command[:4])} ...: {error}") from error
     return Turn(run.seconds, run.work)

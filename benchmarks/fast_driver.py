@@ -36,9 +36,11 @@ def drive(order: dict[str, Any]) -> None:
         photo = read(piece["photo"])
         began, worked = time.perf_counter(), time.process_time()
         painted = paint(photo, piece["style"], piece.get("own"), piece["new"])
-        say({"seconds": time.perf_counter() - began, "work": time.process_time() - worked})
+        took = {"seconds": time.perf_counter() - began, "work": time.process_time() - worked}
+        # Before the answer, after which it may be ended.
         if piece.get("keep"):
             painted.save(piece["keep"], compress_level=1)
+        say(took)
 
 
 def _prepare_torch(order: dict[str, Any]) -> Paint:

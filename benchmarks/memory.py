@@ -49,12 +49,12 @@ def measure_memory(bench: Bench, cases: Sequence[Case] = CASES) -> list[Row]:
             memory=case.budget,
         )
         try:
-            seconds, peak = measure(command)
+            run = measure(command)
         except ProgramError as error:
             rows.append({"note": f"{case.size} px, {row['budget']}: {error}"})
         else:
-            row["peak GiB"] = peak / 2**30
-            row["bytes per pixel"] = peak / (height * width)
-            row["seconds"] = seconds
+            row["peak GiB"] = run.peak / 2**30
+            row["bytes per pixel"] = run.peak / (height * width)
+            row["seconds"] = run.seconds
         larger.photo.unlink()
     return rows

@@ -131,7 +131,8 @@ def make_step(
             F.mse_loss(gram(found[layer]), target.expand(len(photos), -1, -1))
             for layer, target in zip(STYLE_LAYERS, targets, strict=True)
         ]
-        (_CONTENT * content + _STYLE * torch.stack(terms).sum()).backward()
+        loss = _CONTENT * content + _STYLE * torch.stack(terms).sum()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
     return step

@@ -34,15 +34,21 @@ class Run(NamedTuple):
     work: float = 0.0
 
 
-def measure(command: Sequence[str]) -> Run:
+def measure(command: Sequence[str], threads: int | None = None) -> Run:
     """Run a command to its end.
+
+    Args:
+        command: Program and arguments.
+        threads: That PyTorch may use in it; by default what this process was told.
 
     Raises:
         ProgramError: If its exit code is not zero.
     """
+    told = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     done = subprocess.run(
-        [sys.executable, "-I", str(_PROBE), *command], capture_output=True, text=True, check=False
-    )
+        [sys.executable, "-I", str(_PROBE), *command],
+        capture_output=True, text=True, check=False, env=os.environ | told,
+    )  # fmt: skip
     if done.returncode:
         raise ProgramError(_last_line(done.stderr, done.returncode))
     return Run(**json.loads(done.stdout))

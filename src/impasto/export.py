@@ -6,6 +6,7 @@ What comes out is compared with PyTorch at once, so that its loss is known and n
 import copy
 import functools
 import importlib
+import logging
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -197,11 +198,17 @@ def _halve(onnx: Any, model: Any) -> None:
 
 def _quantise(path: Path) -> None:
     quantization = importlib.import_module("onnxruntime.quantization")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        quantization.quantize_dynamic(
-            str(path), str(path), weight_type=quantization.QuantType.QUInt8
-        )
+    # It warns by logging of every shape that it leaves as it is.
+    silenced = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            quantization.quantize_dynamic(
+                str(path), str(path), weight_type=quantization.QuantType.QUInt8
+            )
+    finally:
+        logging.disable(silenced)
 
 
 def _count_numbers(network: nn.Module) -> int:

@@ -1,6 +1,7 @@
 """Fast networks beside others: turns, what is kept of pairs, and the plain training loop."""
 
 import sys
+from operator import mul
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from benchmarks.bench import Bench
 from benchmarks.exports import measure_exports
 from benchmarks.fast import measure_fast
+from benchmarks.markdown import fill
 from benchmarks.pairs import Case, Table, measure_pairs
 from benchmarks.plain import CONTENT_LAYERS, STYLE_LAYERS, PlainVGG, gram, make_step
 from benchmarks.processes import ProgramError
@@ -100,12 +102,14 @@ def test_the_plain_loop_learns(
     state: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch, keeps: bool
 ) -> None:
     ours = VGG("vgg19", state)
-    losses, looks = [], []
+    losses: list[float] = []
+    looks: list[torch.Tensor] = []
     measure, see = F.mse_loss, PlainVGG.forward
 
     def note(found: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-        losses.append(measure(found, wanted))
-        return losses[-1]
+        loss = measure(found, wanted)
+        losses.append(float(loss.detach()))
+        return loss
 
     def look(self: PlainVGG, x: torch.Tensor) -> dict[str, torch.Tensor]:
         looks.append(x)
@@ -121,5 +125,24 @@ def test_the_plain_loop_learns(
         step(photos)
     terms = len(CONTENT_LAYERS) + len(STYLE_LAYERS)
     assert len(losses) == 8 * terms
-    assert float(losses[-terms]) < float(losses[0])
+    first, last = losses[:terms], losses[-terms:]
+    weights = [1.0] * len(CONTENT_LAYERS) + [1e-4] * len(STYLE_LAYERS)
+    assert sum(map(mul, weights, last)) < sum(map(mul, weights, first))
     assert len(looks) == (1 + 8 * 2 if keeps else 8 * 3)
+
+
+def test_tables_go_to_their_places_in_a_page() -> None:
+    rows = [{"table": "t", "who": "a|b", "s": 0.12345}, {"table": "t", "note": "A remark."}]
+    results = {
+        "when": "2026-01-02T03:04:05",
+        "machine": {"processor": "P", "load average": "1.00"},
+        "parts": {"fast": rows, "pairs": rows},
+    }
+    page = "Before.\n<!-- measured: fast -->\nold\n<!-- end of fast -->\nAfter.\n"
+    filled = fill(results, page)
+    assert filled.startswith("Before.\n")
+    assert filled.endswith("\nAfter.\n")
+    assert "| a\\|b | 0.123 |" in filled
+    assert "A remark.\n\nMeasured 2026-01-02 on P, load average 1.00." in filled
+    assert "old" not in filled
+    assert fill(results, filled) == filled

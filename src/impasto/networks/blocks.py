@@ -62,10 +62,13 @@ def _measure_variance(x: Tensor, mean: Tensor) -> Tensor:
 
     `torch.var_mean` takes five times as long on a processor if channels lie last in memory.
     """
-    if torch.jit.is_tracing() or (torch.is_grad_enabled() and x.requires_grad):
+    if _is_traced() or (torch.is_grad_enabled() and x.requires_grad):
         return (x - mean).square().mean(dim=(2, 3), keepdim=True)
     rows = max(1, _BAND // max(1, x.shape[0] * x.shape[1] * x.shape[3]))
-    bands = [(band - mean).square_().sum(dim=(2, 3), keepdim=True) for band in x.split(rows, dim=2)]
+    bands = [
+        (band - mean).square_().sum(dim=(2, 3), keepdim=True)
+        for band in torch.split(x, rows, dim=2)
+    ]
     return torch.stack(bands).sum(0) / (x.shape[2] * x.shape[3])
 
 
@@ -128,14 +131,15 @@ class Convolution(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (B, C, H, W); the result has H / stride rows, rounded up."""
-        x = reflect(x, self.border)
-        if self.stride != (1, 1) or self.groups > 1 or torch.jit.is_tracing():
+        x, bias = reflect(x, self.border), self.bias
+        assert bias is not None
+        if self.stride != (1, 1) or self.groups > 1 or _is_traced():
             return super().forward(x)
         if not torch.is_grad_enabled() and winograd.pays(self.weight):
             kernel = winograd.transform_kernel(self.weight)
-            return winograd.convolve(x, kernel, 0).add_(self.bias[:, None, None])
+            return winograd.convolve(x, kernel, 0).add_(bias[:, None, None])
         if self.out_channels == _COLORS and self.border > 1:
-            return convolve_in_blocks(x, self.weight, self.bias)
+            return convolve_in_blocks(x, self.weight, bias)
         return super().forward(x)
 
 
@@ -162,7 +166,7 @@ def convolve_enlarged(convolution: Convolution, x: Tensor, factor: int) -> Tenso
     weight, bias = convolution.weight, convolution.bias
     if convolution.border == 0:
         return F.interpolate(convolution(x), scale_factor=factor, mode="nearest")
-    if convolution.border > 1 or convolution.groups > 1 or torch.jit.is_tracing():
+    if convolution.border > 1 or convolution.groups > 1 or _is_traced():
         return convolution(F.interpolate(x, scale_factor=factor, mode="nearest"))  # type: ignore[no-any-return]
     last = factor - 1
     moved = [
@@ -228,3 +232,8 @@ def squash(x: Tensor) -> Tensor:
     The range is a little wider, for black and white lie at infinity otherwise.
     """
     return 0.5 + 0.55 * torch.tanh(x)
+
+
+def _is_traced() -> bool:
+    """Whether a network is being written down for other runtimes, which know plain layers best."""
+    return bool(torch.jit.is_tracing())  # type: ignore[attr-defined, no-untyped-call]
