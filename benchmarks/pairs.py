@@ -24,10 +24,10 @@ from benchmarks.report import Row
 from benchmarks.turns import Worker, open_workers
 from impasto import gallery, images
 from impasto.config import PaintConfig
+from impasto.files import digest_of
 from impasto.judges import Critic, find_critics, make_vgg19_critic
 from impasto.metrics import compare_contents, compare_styles
 from impasto.scoring import key_of
-from impasto.shelf import digest_of
 from impasto.statistics import Moments, collect_moments
 from impasto.targets import scale_style
 from impasto.trained import read_card
