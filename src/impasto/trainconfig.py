@@ -63,6 +63,7 @@ class Stage(BaseModel):
     style_weight: _Weight | None = None
     tv_weight: _Weight | None = None
     tone_weight: _Weight | None = None
+    strain_weight: _Weight | None = None
     teacher_weight: _Weight | None = None
     identity: _Share | None = None
 
@@ -130,6 +131,11 @@ class TrainConfig(BaseModel):
         0.0,
         description="Of light and dark staying where the photograph has them; 0.1 to 0.5 keeps"
         " networks from blots in flat places.",
+    )
+    strain_weight: _Weight = Field(
+        0.1,
+        description="For johnson and dumoulin: of single places that stand out inside the network,"
+        " and glare in the painting.",
     )
     teacher_weight: _Weight = Field(
         0.0,

@@ -62,7 +62,7 @@ class TrainProgress:
         step: Steps done.
         steps: Steps planned.
         loss: Of this batch, over all processes.
-        terms: Its parts: tv, tone, content and style, teacher.
+        terms: Its parts: tv, strain, tone, content and style, teacher.
         learning_rate: Of this step.
         seconds: Since the start, earlier sittings included.
         seconds_left: As far as one can tell.
@@ -250,6 +250,9 @@ def _compute(
             wishes = wishes.index_copy(0, torch.tensor(own, device=device), mine)
         painted = network(photos, wishes).float()
     terms = {"tv": total_variation(painted) * config.tv_weight}
+    strain = getattr(network, "strain", None)
+    if strain is not None and config.strain_weight:
+        terms["strain"] = strain * config.strain_weight
     if config.tone_weight:
         terms["tone"] = tone_difference(painted, photos) * config.tone_weight
     if config.content_weight or config.style_weight:

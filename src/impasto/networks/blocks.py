@@ -3,7 +3,7 @@
 Pictures of any size go in: each network pads to a multiple of its stride and cuts the result.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -17,6 +17,8 @@ from impasto.encoders import winograd
 EPSILON = 1e-5
 #: Precisions in which statistics are taken as they are.
 _EXACT = (torch.float32, torch.float64)
+#: Deviations from the mean that are no strain.
+_MOST = 4.0
 #: Channels of a picture, and the pixels that a convolution to them makes at a time.
 _COLORS, _BLOCK = 3, (2, 4)
 #: Activations whose distances from their mean are taken at a time.
@@ -118,6 +120,21 @@ class _Normalisation(torch.autograd.Function):
         pulled = plain.mul_(-factor * about_scale / count)
         pulled.add_(-factor * about_shift / count).addcmul_(slope, factor)
         return pulled, about_scale.sum_to_size(scale.shape), about_shift.sum_to_size(ctx.shifted)
+
+
+def sum_strain(bodies: Sequence[Tensor]) -> Tensor:
+    """How far single places of activations (B, C, H, W) stand out, beyond what pictures need.
+
+    A network can defeat normalisation by one place of huge activations, which shrinks all others;
+    in the painting that is a glaring spot (Karras et al. 2020, sec. 2). Squared excess over
+    `_MOST` deviations, averaged over places and summed.
+    """
+    total = torch.zeros((), device=bodies[0].device)
+    for x in bodies:
+        mean, deviation = measure_instance(x)
+        excess = F.relu(((x - mean) / deviation).abs() - _MOST)
+        total = total + excess.square().mean()
+    return total
 
 
 class Convolution(nn.Conv2d):

@@ -10,7 +10,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.errors import ConfigError, ShapeError
-from impasto.networks.blocks import Convolution, Enlargement, Ledger, fit_stride, normalise, squash
+from impasto.networks.blocks import (
+    Convolution,
+    Enlargement,
+    Ledger,
+    fit_stride,
+    normalise,
+    squash,
+    sum_strain,
+)
 
 
 class StyleNormalisation(nn.Module):
@@ -54,6 +62,8 @@ class TransformerNet(nn.Module):
     """
 
     stride = 4
+    #: What `sum_strain` says of the last pass, while it learns.
+    strain: Tensor | None = None
 
     def __init__(self, styles: int = 1, width: int = 32, blocks: int = 5) -> None:
         super().__init__()
@@ -105,10 +115,16 @@ class TransformerNet(nn.Module):
         norms = iter(self.norms)
         for layer in self.down:
             x = F.relu_(next(norms)(layer(x), rows, ledger))
+        bodies = []
         for block in self.blocks:
             x = block(x, rows, ledger)
+            bodies.append(x)
         for layer in self.up:
-            x = F.relu_(next(norms)(layer(x), rows, ledger))
+            x = layer(x)
+            bodies.append(x)
+            x = F.relu_(next(norms)(x, rows, ledger))
+        if self.training and torch.is_grad_enabled():
+            self.strain = sum_strain(bodies)
         return squash(self.last(x))[..., :height, :width]
 
     def _check(self, wish: Tensor) -> Tensor:
