@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Two test processes on two cores: more threads than cores would only make them wait.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
-.PHONY: help demo lab-demo install test test-slow check format bench gallery docs notebooks site clean
+.PHONY: help demo lab-demo install browser test test-slow check format bench gallery docs notebooks site clean
 
 help:
 	@echo "make demo       install, then paint a real photograph and say where it is"
@@ -40,6 +40,11 @@ demo: $(VENV)/.installed
 
 lab-demo: $(VENV)/.installed
 	$(BIN)/impasto lab sweep src/impasto/lab/demo.toml -o lab-demo --jobs auto
+
+# The studio's page is tested in a real browser; where there is none, Debian's is installed.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
 
 test: $(VENV)/.developer
 	$(PYTEST) -n 2 -m "not slow"

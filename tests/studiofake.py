@@ -21,64 +21,27 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from impasto.gallery import STYLES, picture_path
+from studioforms import MOST_BYTES, OPTIONS
 
 PAGE = Path(__file__).parent.parent / "src/impasto/studio/page"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:;"
     " connect-src 'self'; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 )
-KINDS = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+KINDS = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+}
 FINAL = ("done", "cancelled", "failed")
-MOST_BYTES = 4_000_000
 
 
-def _field(name: str, kind: str, default: Any, help: str, **more: Any) -> dict[str, Any]:
-    label = name.replace("_", " ").capitalize()
-    limits = {"minimum": None, "maximum": None, "choices": None} | more
-    return {"name": name, "label": label, "type": kind, "default": default, "help": help} | limits
-
-
-_PRESETS = [
-    {"name": "draft", "help": "a sketch in seconds"},
-    {"name": "standard", "help": "the everyday quality"},
-    {"name": "fine", "help": "three times the work"},
-]
-_SIZE = _field("size", "text", 512, "Long side in pixels, 'photo', or the size of a print.")
-_STRENGTH = _field(
-    "strength", "number", 1.0, "How far to leave the photograph: 0.3 keeps nearly every detail, 1"
-    " is balanced, 3 lets the painting take over.", minimum=0.05, maximum=20,
-)  # fmt: skip
-_LOOK = [
-    _SIZE,
-    _field("preset", "choice", "standard", "How long.", choices=["draft", "standard", "fine"]),
-    _STRENGTH,
-    _field("stroke_size", "number", 1.0, "Size of the strokes.", minimum=0.1, maximum=8),
-    _field("keep_colors", "boolean", False, "Keep the photograph's colours; as --colors photo."),
-    _field("seed", "integer", 0, "Seed of all random numbers.", minimum=0, maximum=2**63),
-]
-_EXPERT = [
-    _field("loss", "choice", "impasto", "Form of the losses.",
-           choices=["impasto", "gatys", "johnson", "tutorial"]),
-    _field("pooling", "choice", "max", "How a network shrinks.", choices=["max", "average", "l2"]),
-    _field("style_layers", "list", None, "Layers whose statistics must match the painting."),
-    _field("style_shares", "list", None, "Share of each style picture."),
-    _field("tv_weight", "number", None, "Weight of total variation.", minimum=0),
-    _field("trim_style", "number", 0.015, "Border that is ignored.", minimum=0, maximum=0.4),
-    _field("history", "integer", 20, "Curvature pairs.", minimum=1, maximum=200),
-]  # fmt: skip
-OPTIONS: dict[str, Any] = {
-    "kinds": {
-        "paint": {"presets": _PRESETS, "groups": [
-            {"title": "What it looks like", "expert": False, "fields": _LOOK},
-            {"title": "Expert: objective", "expert": True, "fields": _EXPERT},
-        ]},
-        "fast": {"presets": [], "groups": [
-            {"title": "What it looks like", "expert": False, "fields": [_SIZE, _STRENGTH]}]},
-        "texture": {"presets": _PRESETS, "groups": [
-            {"title": "What it looks like", "expert": False, "fields": [_SIZE, *_LOOK[1:2]]}]},
-    },
-    "networks": [{"name": "micro", "kind": "micro", "holds_styles": False, "styles": []}],
-    "limits": {"bytes": MOST_BYTES, "pixels": 50_000_000, "queued": 5, "size": 4096},
+#: A job that nobody has looked at yet.
+BLANK: dict[str, Any] = {
+    "state": "queued", "position": 1, "started": None, "finished": None, "wait_seconds": 2,
+    "progress": None, "losses": [], "preview": 0, "result": None, "error": None, "masks": [],
+    "protect": None, "network": None, "photo": None,
 }  # fmt: skip
 
 
@@ -114,7 +77,7 @@ class House:
             message = f"{name} is not a picture we read; send a PNG, JPEG, TIFF or WebP."
             raise Refused(415, "not_a_picture", message) from None
         picture = {"id": secrets.token_urlsafe(9), "role": role, "name": name,
-                   "width": image.width, "height": image.height, "created": time.time()}  # fmt: skip
+                   "created": time.time(), **_measure(image)}  # fmt: skip
         self.files[picture["id"]] = image
         self.pictures[picture["id"]] = picture
         self.owners[picture["id"]] = session
@@ -133,10 +96,7 @@ class House:
     def start(self, session: str, order: dict[str, Any]) -> dict[str, Any]:
         if order["settings"].get("strength") == 13:
             raise Refused(422, "invalid", "strength is 13; that brings bad luck, give another.")
-        job = {"id": secrets.token_urlsafe(9), "state": "queued", "position": 1, "created": time.time(),
-               "started": None, "finished": None, "wait_seconds": 2, "progress": None, "losses": [],
-               "preview": 0, "result": None, "error": None,
-               "masks": [], "protect": None, "network": None, "photo": None} | order  # fmt: skip
+        job = BLANK | {"id": secrets.token_urlsafe(9), "created": time.time()} | order
         self.jobs[job["id"]] = job
         self.owners[job["id"]] = session
         threading.Thread(target=self._paint, args=(job,), daemon=True).start()
@@ -220,13 +180,13 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *words: object) -> None:
         """Say nothing."""
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self._answer("GET")
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self._answer("POST")
 
-    def do_DELETE(self) -> None:  # noqa: N802
+    def do_DELETE(self) -> None:
         self._answer("DELETE")
 
     def _answer(self, method: str) -> None:
@@ -252,14 +212,22 @@ class Handler(BaseHTTPRequestHandler):
     @property
     def session(self) -> str:
         cookies = self.headers.get("Cookie", "")
-        found = [part.partition("=")[2] for part in cookies.split("; ") if part.startswith("impasto_session=")]
+        found = [
+            part.partition("=")[2]
+            for part in cookies.split("; ")
+            if part.startswith("impasto_session=")
+        ]
         return found[0] if found else ""
 
     def _send_page(self, parts: list[str]) -> None:
         file = PAGE / (parts[-1] if parts[:1] == ["static"] else "index.html")
         if not file.is_file() or (parts and parts[0] != "static"):
             raise Refused(404, "not_found", "There is no such page.")
-        cookie = None if parts or self.session else f"impasto_session={secrets.token_hex(32)}; HttpOnly; SameSite=Strict; Path=/"
+        cookie = (
+            None
+            if parts or self.session
+            else f"impasto_session={secrets.token_hex(32)}; HttpOnly; SameSite=Strict; Path=/"
+        )
         self._send(file.read_bytes(), KINDS[file.suffix], cookie=cookie)
 
     def _send(self, data: bytes, kind: str, status: int = 200, cookie: str | None = None,
@@ -288,7 +256,9 @@ class Handler(BaseHTTPRequestHandler):
         self._send(_encode(image, size, format), f"image/{format.lower()}", name=name)
 
     def get_health(self) -> None:
-        self._send_json({"version": "0.1", "device": "cpu", "workers": 1, "queued": 0, "ready": True})
+        self._send_json(
+            {"version": "0.1", "device": "cpu", "workers": 1, "queued": 0, "ready": True}
+        )
 
     def get_options(self) -> None:
         self._send_json(OPTIONS)
@@ -304,7 +274,11 @@ class Handler(BaseHTTPRequestHandler):
         self._send_json(ours + own)
 
     def _list(self, role: str | None) -> list[dict[str, Any]]:
-        mine = [one for key, one in self.house.pictures.items() if self.house.owners[key] == self.session]
+        mine = [
+            one
+            for key, one in self.house.pictures.items()
+            if self.house.owners[key] == self.session
+        ]
         return [one for one in reversed(mine) if role in (None, one["role"])]
 
     def get_pictures(self, ident: str = "", content: str = "") -> None:
@@ -328,7 +302,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def get_jobs(self, ident: str = "", part: str = "") -> None:
         if not ident:
-            mine = [job for key, job in self.house.jobs.items() if self.house.owners[key] == self.session]
+            mine = [
+                job
+                for key, job in self.house.jobs.items()
+                if self.house.owners[key] == self.session
+            ]
             self._send_json(mine[::-1][: int(self.query.get("limit", 50))])
             return
         job = self.house.see(self.session, ident, self.house.jobs)
@@ -365,7 +343,10 @@ class Handler(BaseHTTPRequestHandler):
                 yield "job", job
             elif job["preview"] != preview:
                 preview = job["preview"]
-                yield "progress", {"progress": job["progress"], "loss": job["losses"][-1], "preview": preview}
+                yield (
+                    "progress",
+                    {"progress": job["progress"], "loss": job["losses"][-1], "preview": preview},
+                )
             if state in FINAL or self.house.down:
                 return
             with self.house.news:
@@ -382,7 +363,9 @@ class Handler(BaseHTTPRequestHandler):
         if action == "cancel":
             self._send_json(self.house.cancel(job))
             return
-        kept = {name: job[name] for name in ("kind", "photo", "styles", "masks", "protect", "network")}
+        kept = {
+            name: job[name] for name in ("kind", "photo", "styles", "masks", "protect", "network")
+        }
         settings = job["settings"] | order["settings"]
         self._send_json(self.house.start(self.session, kept | {"settings": settings}), 201)
 

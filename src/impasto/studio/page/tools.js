@@ -34,7 +34,7 @@ function listJobTools(job) {
   return [
     job.result && isFinal(job) ? downloadMenu(job) : null,
     isFinal(job) ? button("again", "Again", () => repeat(job), { class: "plain", data: { key: "again" } }) : null,
-    button("use", "Use these settings", () => useSettings(job), { class: "plain", data: { key: "use" } }),
+    button("use", "Use settings", () => useSettings(job), { class: "plain", data: { key: "use" } }),
     button("settings", "All its settings", () => describeSettings(job), quiet),
     cautious("delete", "Delete", "Delete?", () => deleteJob(job), quiet),
   ];

@@ -85,7 +85,7 @@ function renderRow(card, job) {
   const more = { quiet: true, class: "plain small" };
   const current = () => now().jobs.find((one) => one.id === job.id) ?? job;
   find(".row", card).replaceChildren(
-    button("use", "Use these settings", () => { useSettings(current()); scrollUp(); }, more),
+    button("use", "Use settings", () => { useSettings(current()); scrollUp(); }, more),
     ...(isFinal(job) ? [button("again", "Again", () => { repeat(current()); scrollUp(); }, more)] : []),
     cautious("delete", "Delete", "Delete?", () => deleteJob(current()), more));
 }
