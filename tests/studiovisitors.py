@@ -31,13 +31,16 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
 ]  # fmt: skip
-PATIENCE = 60_000  # milliseconds; machines can be busy, and nothing here is timed
+PATIENCE = 120_000  # milliseconds; machines can be busy, and nothing here is timed
 PROBES = Path(__file__).with_name("studioprobes.js").read_text("utf-8")
 
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None,
     reason="no chromium on the PATH; install it (Debian: apt-get install chromium)",
 )
+
+
+expect.set_options(timeout=PATIENCE)
 
 
 class Visitor:
@@ -64,7 +67,7 @@ class Visitor:
             self.wrong.append(f"asked {request.url}")
 
     def enter(self) -> Page:
-        self.page.goto(self.address)
+        self.page.goto(self.address, wait_until="domcontentloaded")
         expect(self.page.locator("#wall .framed")).to_have_count(15)
         return self.page
 
@@ -72,7 +75,7 @@ class Visitor:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS, timeout=PATIENCE)
         yield browser
         browser.close()
 

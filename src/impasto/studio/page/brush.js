@@ -35,9 +35,9 @@ function render(state) {
 
 function renderDoor({ regions, brushing }, possible) {
   const names = Object.keys(regions);
-  const label = names.length ? `Regions: ${names.length} painted` : "Paint regions, protect places";
+  const label = names.length ? `Regions · ${names.length}` : "Regions";
   const door = button("brush", label, () => change({ brushing: !now().brushing, showing: null }), {
-    class: "door", "aria-pressed": brushing, data: { key: "regions" },
+    class: "plain", "aria-pressed": brushing, title: "Say with a brush which style goes where, and what is left alone", data: { key: "regions" },
   });
   fill(find("#regions-door"), possible ? [door] : []);
 }

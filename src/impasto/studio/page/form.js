@@ -40,10 +40,9 @@ function build({ options, kind }) {
 function renderKinds({ kinds }, kind) {
   const radios = Object.keys(kinds).map((name) => make("label", {},
     make("input", { type: "radio", name: "kind", value: name, checked: name === kind, data: { key: `kind-${name}` },
-      on: { change: () => change({ kind: name, showing: null, brushing: false }) } }),
+      title: MEANINGS[name] ?? "", on: { change: () => change({ kind: name, showing: null, brushing: false }) } }),
     make("span", { text: KINDS[name] ?? spellName(name) })));
-  fill(find("#kinds"), make("div", { class: "segments", role: "radiogroup", "aria-label": "Kind" }, radios),
-    make("p", { class: "hint", text: MEANINGS[kind] ?? "" }));
+  fill(find("#kinds"), make("div", { class: "segments", role: "radiogroup", "aria-label": "Kind" }, radios));
 }
 
 function renderNetworks(networks) {
