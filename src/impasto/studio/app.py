@@ -10,7 +10,13 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+)
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
@@ -198,7 +204,7 @@ def _add_page(app: FastAPI, settings: StudioSettings, page: Path) -> None:
         if token is not None:
             response = RedirectResponse("/", 303)
         else:
-            response = HTMLResponse((page / "index.html").read_bytes())
+            response = _read_page(page)
         try:
             studio.store.find_session(key)
         except SessionError:
@@ -212,6 +218,13 @@ def _add_page(app: FastAPI, settings: StudioSettings, page: Path) -> None:
     if page.is_dir():
         folder = page / "static" if (page / "static").is_dir() else page
         app.mount("/static", _Static(directory=folder), name="static")
+
+
+def _read_page(page: Path) -> Response:
+    file = page / "index.html"
+    if not file.is_file():
+        return PlainTextResponse(f"There is no page here; the API is at {API}.", 404)
+    return HTMLResponse(file.read_bytes())
 
 
 def set_cookie(response: Response, key: str, request: Request) -> None:
