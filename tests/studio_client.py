@@ -12,10 +12,10 @@ import httpx
 import numpy as np
 import uvicorn
 from PIL import Image
-from studio_standin import COMMAND
 
 from impasto.studio.app import create_app
 from impasto.studio.settings import StudioSettings
+from studio_standin import COMMAND
 
 API = "/api/v1"
 #: One step after the other, ten milliseconds each.
@@ -39,6 +39,12 @@ class Visitor(httpx.Client):
     def __init__(self, address, **options):
         super().__init__(base_url=address, timeout=30, trust_env=False, **options)
         self.headers["authorization"] = f"Bearer {self.post(API + '/session').json()['session']}"
+
+    def __enter__(self):
+        return self  # it has been used already
+
+    def __exit__(self, *error):
+        self.close()
 
     def send_picture(self, data=None, role="photo", name="stripes.png"):
         answer = self.post(

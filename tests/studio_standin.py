@@ -31,15 +31,26 @@ def make_bench(device, max_pixels):
             began = time.perf_counter()
             for step in range(state.step + 1 if state else 1, steps + 1):
                 time.sleep(self.config.decay_steps / 1000)
-                if step == 3 and self.config.seed in (DIES, DIES_ONCE) and (
-                    state is None or self.config.seed == DIES
+                if (
+                    step == 3
+                    and self.config.seed in (DIES, DIES_ONCE)
+                    and (state is None or self.config.seed == DIES)
                 ):
                     os.kill(os.getpid(), signal.SIGKILL)
                 image = resize(self.photo.flat, size) * (1 - step / steps) + step / steps
                 yield Progress(
-                    scale=0, scales=1, size=size, step=step, steps=steps, loss=1 / step,
-                    terms={}, seconds=time.perf_counter() - began, seconds_left=0.5, note="",
-                    done=step == steps, picture=lambda image=image: image,
+                    scale=0,
+                    scales=1,
+                    size=size,
+                    step=step,
+                    steps=steps,
+                    loss=1 / step,
+                    terms={},
+                    seconds=time.perf_counter() - began,
+                    seconds_left=0.5,
+                    note="",
+                    done=step == steps,
+                    picture=lambda image=image: image,
                     state=lambda image=image, step=step: PaintState(0, step, image),
                 )
 
@@ -54,18 +65,20 @@ def make_bench(device, max_pixels):
             config = PaintConfig(**settings)
             placement = self._place(task)
             job = Pretence(photo, styles, config, None, Painter(device="cpu", offline=True))
-            return dataclasses.replace(job, placement=placement and placement.load(lambda x: x, None))
+            return dataclasses.replace(
+                job, placement=placement and placement.load(lambda x: x, None)
+            )
 
     return StandIn("cpu", max_pixels)
 
 
-def serve(settings):
+def serve(settings, command):
     from impasto.studio.serving import serve
     from impasto.studio.settings import StudioSettings
 
     chosen = json.loads(settings)
     chosen = {name: Path(value) if name == "data" else value for name, value in chosen.items()}
-    serve(StudioSettings(**chosen), lambda address: print(address, flush=True), command=COMMAND)
+    serve(StudioSettings(**chosen), lambda address: print(address, flush=True), command=command)
 
 
 if __name__ == "__main__":
@@ -73,4 +86,6 @@ if __name__ == "__main__":
         from impasto.studio.worker import main
 
         sys.exit(main(make_bench))
-    serve(sys.argv[2])
+    from impasto.studio.processes import COMMAND as REAL
+
+    serve(sys.argv[2], REAL if sys.argv[1] == "serve-real" else COMMAND)

@@ -5,14 +5,13 @@ import os
 import signal
 import time
 
-import httpx
 import pytest
 from PIL import Image
-from studio_client import API, QUICK, SLOW, Visitor, draw, process, serving
-from studio_standin import DIES, DIES_ONCE
 
 from impasto import images
 from impasto.studio.crew import Live
+from studio_client import API, QUICK, SLOW, Visitor, draw, process, serving
+from studio_standin import DIES, DIES_ONCE
 
 
 @pytest.fixture(scope="module")
@@ -165,8 +164,7 @@ def test_full_queue_says_when_to_come_back(tmp_path):
 
 
 def test_sigterm_puts_work_away_within_ten_seconds(tmp_path):
-    with process(tmp_path) as (address, server):
-        visitor = Visitor(address)
+    with process(tmp_path) as (address, server), Visitor(address) as visitor:
         photo = visitor.send_picture()
         running, waiting = (visitor.order(photo, settings=SLOW)["id"] for _ in range(2))
         visitor.wait_steps(running, 5)
@@ -175,9 +173,10 @@ def test_sigterm_puts_work_away_within_ten_seconds(tmp_path):
             server.send_signal(signal.SIGTERM)
             assert server.wait(12) == 0
             assert time.monotonic() - began < 10
+        key = visitor.headers["authorization"]
     assert (tmp_path / "jobs" / running / "checkpoint.resume").exists()
-    with process(tmp_path) as (address, _):
-        again = httpx.Client(base_url=address, headers=visitor.headers, trust_env=False)
+    with process(tmp_path) as (address, _), Visitor(address) as again:
+        again.headers["authorization"] = key
         states = {job["id"]: job for job in again.get(f"{API}/jobs").json()}
         assert states[running]["state"] in ("queued", "running")
         assert states[waiting]["state"] == "queued"
@@ -185,8 +184,8 @@ def test_sigterm_puts_work_away_within_ten_seconds(tmp_path):
 
 
 def test_server_that_is_killed_loses_nothing(tmp_path):
-    with process(tmp_path, keep_every=0.2) as (address, server):
-        visitor = Visitor(address)
+    with process(tmp_path, keep_every=0.2) as (address, server), Visitor(address) as visitor:
+        key = visitor.headers["authorization"]
         photo = visitor.send_picture()
         done = visitor.order(photo, settings=QUICK)["id"]
         visitor.wait(done)
@@ -195,8 +194,8 @@ def test_server_that_is_killed_loses_nothing(tmp_path):
         seen = visitor.wait_steps(running, 50)["progress"]["step"]
         server.kill()
         server.wait()
-    with process(tmp_path) as (address, _):
-        visitor.base_url = address
+    with process(tmp_path) as (address, _), Visitor(address) as visitor:
+        visitor.headers["authorization"] = key
         after = visitor.wait(running, "running", until=lambda job: job["progress"])
         assert visitor.wait_steps(running, 1)["progress"]["step"] > seen / 2
         assert after["photo"] == photo

@@ -17,9 +17,7 @@ _KEEPING = Group.create_ordered("Keeping and painting")
 _LIMITS = Group.create_ordered("Limits")
 
 
-@with_fields_of(
-    StudioSettings, {"host": _LISTENING, "data": _KEEPING, "max_bytes": _LIMITS}
-)
+@with_fields_of(StudioSettings, {"host": _LISTENING, "data": _KEEPING, "max_bytes": _LIMITS})
 class StudioOptions:
     """Settings of `StudioSettings`, as text; None stands for those that were not given."""
 

@@ -89,9 +89,7 @@ class Guards:
             return 403, "wrong_origin", "Another site's page may not change anything here."
         return self._check_length(scope, headers)
 
-    def _check_length(
-        self, scope: Scope, headers: dict[str, str]
-    ) -> tuple[int, str, str] | None:
+    def _check_length(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str, str] | None:
         length, limit = headers.get("content-length", "0"), self._limit(scope)
         if not length.isdigit():
             return 400, "bad_request", "The length of the request is no number."

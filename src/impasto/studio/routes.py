@@ -139,9 +139,7 @@ async def list_styles(studio: Here, session: Session) -> list[dict[str, Any]]:
 
 @router.get("/styles/{id}/picture", response_class=Response,
             responses=_faults(404) | _binary("image/webp", "image/png"))  # fmt: skip
-async def show_style(
-    id: Id, studio: Here, session: Session, size: Side | None = None
-) -> Response:
+async def show_style(id: Id, studio: Here, session: Session, size: Side | None = None) -> Response:
     """The picture of a style."""
     path, _ = studio.counter.find_style(session, id)
     if not id.startswith("gallery:"):
@@ -350,9 +348,7 @@ async def cancel_job(id: Id, studio: Here, session: Session) -> dict[str, Any]:
 
 
 @router.post("/jobs/{id}/again", status_code=201, responses=_faults(404, 429, 507))
-async def repeat_job(
-    id: Id, asked: AgainRequest, studio: Here, session: Session
-) -> dict[str, Any]:
+async def repeat_job(id: Id, asked: AgainRequest, studio: Here, session: Session) -> dict[str, Any]:
     """Paint again what an earlier job painted, with other settings."""
     job = studio.store.job(id, session)
     request = job["request"]

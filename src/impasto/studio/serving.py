@@ -112,7 +112,7 @@ def serve(
 def describe_address(settings: StudioSettings, port: int) -> str:
     """Where the page is, with the token if one is needed."""
     host = settings.host
-    if host in ("0.0.0.0", "::"):  # noqa: S104 - not listened at unless it was asked for
+    if host in ("0.0.0.0", "::"):
         host = settings.names[0] if settings.names else socket.gethostname()
     host = f"[{host}]" if ":" in host else host
     return f"http://{host}:{port}/" + (f"?token={settings.token}" if settings.token else "")

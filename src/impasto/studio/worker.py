@@ -130,9 +130,7 @@ class Worker:
 class _Easel:
     """One job on its way: previews, checkpoints, and an end by one thread only."""
 
-    def __init__(
-        self, worker: Worker, bench: Any, told: dict[str, Any], keep_every: float
-    ) -> None:
+    def __init__(self, worker: Worker, bench: Any, told: dict[str, Any], keep_every: float) -> None:
         self.job: str = told["job"]
         self._worker, self._bench, self._task = worker, bench, told["paint"]
         self._folder, self._keep_every = Path(told["folder"]), keep_every
