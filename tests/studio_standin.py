@@ -78,7 +78,12 @@ def serve(settings, command):
 
     chosen = json.loads(settings)
     chosen = {name: Path(value) if name == "data" else value for name, value in chosen.items()}
-    serve(StudioSettings(**chosen), lambda address: print(address, flush=True), command=command)
+
+    def tell(address):
+        sys.stdout.write(f"{address}\n")
+        sys.stdout.flush()
+
+    serve(StudioSettings(**chosen), tell, command=command)
 
 
 if __name__ == "__main__":

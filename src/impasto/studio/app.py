@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,73 +20,28 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from impasto.errors import ImpastoError
+from impasto.studio import jobroutes, routes
 from impasto.studio.crew import Crew
 from impasto.studio.events import Hub
 from impasto.studio.faults import SessionError, StudioError
 from impasto.studio.guards import Guards
 from impasto.studio.orders import Counter
+from impasto.studio.premises import API, COOKIE, Studio, knows_token, set_cookie
 from impasto.studio.processes import COMMAND
 from impasto.studio.settings import StudioSettings
 from impasto.studio.sketching import SketchDesk
 from impasto.studio.store import Store
 from impasto.version import __version__
 
-API = "/api/v1"
-COOKIE = "impasto_session"
 PAGE = Path(__file__).with_name("page")
 #: Pictures that are decoded or written at the same time: each takes hundreds of megabytes.
 _AT_ONCE = 2
 _DRAIN_SECONDS = 7.0
-_YEAR = 31_536_000
 #: A page that asks again: its request carries the cookie that a link from elsewhere must not.
 _ONCE_MORE = (
     '<!doctype html><meta charset="utf-8"><title>impasto</title>'
     '<meta http-equiv="refresh" content="0">'
 )
-
-
-@dataclass
-class Studio:
-    """Everything that routes need.
-
-    Attributes:
-        settings: Of the studio.
-        store: What is kept.
-        hub: Wakes watchers.
-        counter: Takes orders.
-        crew: Paints.
-        desk: Sketches; None if it is not wanted.
-        hands: How many pictures are worked on at once.
-    """
-
-    settings: StudioSettings
-    store: Store
-    hub: Hub
-    counter: Counter
-    crew: Crew
-    desk: SketchDesk | None
-    hands: asyncio.Semaphore
-
-    def show(self, job: dict[str, Any], line: dict[str, tuple[int, float]]) -> dict[str, Any]:
-        """A job as the API tells it."""
-        live = self.crew.live.get(job["id"])
-        known = job if live is None else job | live.columns()
-        place, wait = line.get(job["id"], (None, 0.0))
-        names = ("id", "kind", "state", "created", "started", "finished", "result", "error")
-        request = job["request"]
-        asked = ("photo", "styles", "settings", "masks", "protect", "network")
-        return {
-            **{name: job[name] for name in names},
-            "position": place,
-            "wait_seconds": wait,
-            **{name: request[name] for name in asked},
-            **{name: known[name] for name in ("progress", "losses", "preview")},
-        }
-
-    async def in_thread(self, work: Any, *arguments: Any, **named: Any) -> Any:
-        """Do something that takes long beside the event loop, with few others."""
-        async with self.hands:
-            return await asyncio.to_thread(work, *arguments, **named)
 
 
 def create_app(
@@ -125,25 +79,9 @@ def create_app(
     )  # fmt: skip
     _add_faults(app)
     _add_page(app, settings, page)
-    from impasto.studio.routes import router
-
-    app.include_router(router, prefix=API)
-    guards = Guards(app, settings, f"{API}/pictures")
-    guards.app = app  # for tests and for `serving`
-    return guards
-
-
-def find_key(request: Request) -> str | None:
-    """What a request says about who asks: a bearer's word, or the cookie."""
-    kind, _, word = request.headers.get("authorization", "").partition(" ")
-    return word.strip() if kind.lower() == "bearer" else request.cookies.get(COOKIE)
-
-
-def knows_token(given: str | None, settings: StudioSettings) -> bool:
-    """Whether somebody may have a session; on this computer everybody may."""
-    if settings.token is None:
-        return True
-    return secrets.compare_digest((given or "").encode(), settings.token.encode())
+    for router in (routes.router, jobroutes.router):
+        app.include_router(router, prefix=API)
+    return Guards(app, settings, f"{API}/pictures")
 
 
 def _open_studio(settings: StudioSettings, command: Sequence[str]) -> Studio:
@@ -200,11 +138,7 @@ def _add_page(app: FastAPI, settings: StudioSettings, page: Path) -> None:
         key = request.cookies.get(COOKIE)
         if key is None and request.headers.get("sec-fetch-site") in ("cross-site", "same-site"):
             return HTMLResponse(_ONCE_MORE)
-        response: Response
-        if token is not None:
-            response = RedirectResponse("/", 303)
-        else:
-            response = _read_page(page)
+        response = _read_page(page) if token is None else RedirectResponse("/", 303)
         try:
             studio.store.find_session(key)
         except SessionError:
@@ -225,14 +159,6 @@ def _read_page(page: Path) -> Response:
     if not file.is_file():
         return PlainTextResponse(f"There is no page here; the API is at {API}.", 404)
     return HTMLResponse(file.read_bytes())
-
-
-def set_cookie(response: Response, key: str, request: Request) -> None:
-    """Give a browser its session."""
-    response.set_cookie(
-        COOKIE, key, max_age=_YEAR, path="/", httponly=True, samesite="strict",
-        secure=request.url.scheme == "https",
-    )  # fmt: skip
 
 
 class _Static(StaticFiles):

@@ -1,5 +1,6 @@
-"""What a process of the studio paints with: painters that are kept, and pictures by their owner's
-names. Nothing is ever downloaded here, and no file is opened but those the server names.
+"""What a process of the studio paints with.
+
+Painters are kept. Nothing is ever downloaded here, and no file opened but those the server names.
 """
 
 import functools

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from impasto.studio.settings import StudioSettings
 
@@ -20,7 +21,6 @@ Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 HEADERS = {
     "content-security-policy": (
@@ -47,10 +47,14 @@ class Guards:
         app: What is behind.
         settings: Of the studio.
         uploads: Path to which pictures are sent.
+
+    Attributes:
+        app: What is behind.
     """
 
-    def __init__(self, app: App, settings: StudioSettings, uploads: str) -> None:
-        self._app, self._settings, self._uploads = app, settings, uploads
+    def __init__(self, app: Any, settings: StudioSettings, uploads: str) -> None:
+        self.app = app
+        self._settings, self._uploads = settings, uploads
         self._names = _list_names(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +62,7 @@ class Guards:
         if scope["type"] != "http":
             # There are no web sockets; the rest is the server's own start and end.
             if scope["type"] == "lifespan":
-                await self._app(scope, receive, send)
+                await self.app(scope, receive, send)
             return
         answer = _Answer(send)
         try:
@@ -67,7 +71,9 @@ class Guards:
                 await answer.fail(*refusal)
                 return
             body = _Body(receive, self._limit(scope), self._settings.patience)
-            await self._app(scope, body.receive, answer.send)
+            await self.app(scope, body.receive, answer.send)
+        except ClientDisconnect:
+            return  # nobody is there to be answered
         except HTTPException as error:
             # The body of the exception was made by `_Body`.
             if not answer.began:

@@ -12,8 +12,8 @@ from PIL import Image
 from impasto import gallery, images
 from impasto.errors import ImageError, ImageTooLargeError, ImpastoError
 from impasto.images import Picture
+from impasto.studio.disk import disk_faults, write_whole
 from impasto.studio.faults import InvalidError, KindError, TooLargeError
-from impasto.studio.store import disk_faults, write_whole
 
 #: Sides of small copies, in px.
 SIDES = (256, 1024)

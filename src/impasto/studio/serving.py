@@ -15,9 +15,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from impasto.errors import ConfigError
 from impasto.studio.app import Studio, create_app
+from impasto.studio.disk import disk_faults
 from impasto.studio.processes import COMMAND
 from impasto.studio.settings import StudioSettings
-from impasto.studio.store import disk_faults
 
 #: For answers that are under way when the server ends.
 _GRACE_SECONDS = 2

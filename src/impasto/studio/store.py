@@ -5,23 +5,20 @@ leaves nothing half-written. Names of files are made here, never from what was s
 """
 
 import contextlib
-import errno
 import hashlib
 import json
-import os
 import secrets
 import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from impasto.studio.disk import disk_faults, full_disk
 from impasto.studio.faults import DiskError, SessionError, UnknownError
 
 _FORMAT = 1
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 #: Bytes of the disk that are left to others.
 _SPARE = 64 * 2**20
 _TABLES = """
@@ -308,7 +305,7 @@ class Store:
                 self._base.execute(statement, values)
             except sqlite3.OperationalError as error:
                 if "full" in str(error) or "disk I/O" in str(error):
-                    raise _full_disk() from error
+                    raise full_disk() from error
                 raise
 
     def _one(self, statement: str, *values: Any) -> sqlite3.Row | None:
@@ -331,42 +328,6 @@ def list_pictures(request: dict[str, Any]) -> list[str]:
     masks = [mask["picture"] for mask in request["masks"]]
     named = [request["photo"], *request["styles"], *masks, request["protect"]]
     return [id for id in named if id is not None and ":" not in id]
-
-
-@contextlib.contextmanager
-def disk_faults() -> Iterator[None]:
-    """Turn a full disk into a `DiskError`.
-
-    Raises:
-        DiskError: In place of an error of the system.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise _full_disk() from error
-        raise
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is seen whole or not at all; a crash of the system may lose it.
-
-    Raises:
-        DiskError: If the disk is full.
-    """
-    temporary = path.with_name(f".{secrets.token_hex(8)}")
-    with disk_faults():
-        try:
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-            raise
-
-
-def _full_disk() -> DiskError:
-    return DiskError("The disk is full; free some space, then try again.")
 
 
 def _measure(folder: Path) -> int:

@@ -225,8 +225,8 @@ class _Easel:
 
     def _draw(self, progress: Any) -> None:
         from impasto.studio.bench import draw_preview
+        from impasto.studio.disk import write_whole
         from impasto.studio.faults import DiskError
-        from impasto.studio.store import write_whole
 
         began = time.monotonic()
         pixels = progress.picture()
