@@ -37,7 +37,7 @@ class Visitor(httpx.Client):
     """A program with a session."""
 
     def __init__(self, address, **options):
-        super().__init__(base_url=address, timeout=30, trust_env=False, **options)
+        super().__init__(base_url=address, timeout=120, trust_env=False, **options)
         self.headers["authorization"] = f"Bearer {self.post(API + '/session').json()['session']}"
 
     def __enter__(self):
@@ -62,7 +62,7 @@ class Visitor(httpx.Client):
     def tell(self, job):
         return self.get(f"{API}/jobs/{job}").raise_for_status().json()
 
-    def wait(self, job, *states, seconds=40, until=lambda job: True):
+    def wait(self, job, *states, seconds=120, until=lambda job: True):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             found = self.tell(job)

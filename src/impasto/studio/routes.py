@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, Response
 
 from impasto import gallery
 from impasto.studio import pictures
+from impasto.studio.disk import disk_faults
 from impasto.studio.faults import BusyError, SessionError
 from impasto.studio.form import make_forms
 from impasto.studio.premises import (
