@@ -1,8 +1,12 @@
 """The studio with the real process: a tiny painting, a texture, fast paintings and sketches."""
 
+import asyncio
 import io
 import json
+import os
+import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -107,11 +111,13 @@ def test_newest_sketch_wins(studio, visitor):
     """Two wait while the desk is busy: the older one is sent away."""
     photo = visitor.send_picture()
     desk, found = studio[1].desk, {}
+    loop = studio[1].crew.loop
 
     def ask(name):
         found[name] = visitor.post(f"{API}/sketches", json=_ask(photo)).status_code
 
-    _hold(desk)
+    # As a sketch in work does.
+    asyncio.run_coroutine_threadsafe(desk._turn.acquire(), loop).result()
     older = threading.Thread(target=ask, args=("older",))
     older.start()
     _wait_for(lambda: desk._waiting)
@@ -119,16 +125,13 @@ def test_newest_sketch_wins(studio, visitor):
     newer.start()
     older.join(20)
     assert found == {"older": 409}
-    desk._turn.release()
+    loop.call_soon_threadsafe(desk._turn.release)
     newer.join(60)
     assert found["newer"] == 200
     assert not desk._turn.locked()
 
 
 def test_process_for_sketches_that_dies_is_replaced(studio, visitor):
-    import os
-    import signal
-
     photo = visitor.send_picture()
     assert visitor.post(f"{API}/sketches", json=_ask(photo)).status_code == 200
     os.kill(studio[1].desk.pid, signal.SIGKILL)
@@ -150,15 +153,7 @@ def test_options_name_the_networks(visitor):
     assert backbones[0][0] == "vgg19"
 
 
-def _hold(desk):
-    """As a sketch in work does."""
-    assert not desk._turn.locked()
-    desk._turn._locked = True
-
-
 def _wait_for(fact):
-    import time
-
     for _ in range(200):
         if fact():
             return

@@ -95,7 +95,9 @@ def _open_studio(settings: StudioSettings, command: Sequence[str]) -> Studio:
 def _fail(
     status: int, code: str, message: str, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    body = {"error": {"code": code, "message": " ".join(message.split())}}
+    # What was sent may be quoted, and be no proper text.
+    line = " ".join(message.split()).encode("utf-8", "replace").decode()
+    body = {"error": {"code": code, "message": line}}
     return JSONResponse(body, status, headers=headers)
 
 
@@ -120,8 +122,9 @@ def _add_faults(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def tell_http(_: Request, error: HTTPException) -> JSONResponse:
-        if isinstance(error.detail, tuple):
-            raise error  # the guards answer, and end the connection
+        if isinstance(error.detail, tuple):  # from the guards
+            code, message = error.detail
+            return _fail(error.status_code, code, message, {"connection": "close"})
         codes = {404: "not_found", 405: "not_allowed"}
         code = codes.get(error.status_code, "bad_request")
         return _fail(error.status_code, code, f"{error.detail}.", dict(error.headers or {}))

@@ -4,6 +4,7 @@ Painters are kept. Nothing is ever downloaded here, and no file opened but those
 """
 
 import functools
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -136,7 +137,7 @@ def tell(progress: Progress, scales: list[tuple[int, int]]) -> dict[str, Any]:
         "height": progress.size[0],
         "scale": progress.scale,
         "scales": progress.scales,
-        "loss": progress.loss,
+        "loss": progress.loss if math.isfinite(progress.loss) else None,
         "seconds_left": progress.seconds_left,
     }
 

@@ -80,6 +80,7 @@ class Crew:
 
     def start(self) -> None:
         """Begin with what waits; jobs that a killed server left behind among it."""
+        self.loop = asyncio.get_running_loop()
         self._store.requeue()
         self._tasks = [asyncio.create_task(post.serve()) for post in self.posts]
 
@@ -282,7 +283,8 @@ class Post:
                 self.device = str((await process.hear())["ready"])
                 self.is_ready, pause = True, 0.0
                 while (job := await self._crew.next()) is not None:
-                    await self._carry_out(job, process)
+                    if not await self._carry_out(job, process):
+                        break
             except (GoneError, OSError):
                 self.is_ready = False
             if not self._crew.closing and not self.is_ready:
@@ -305,21 +307,25 @@ class Post:
         if self._process is not None:
             await self._process.dismiss(0.5)
 
-    async def _carry_out(self, job: dict[str, Any], process: Process) -> None:
+    async def _carry_out(self, job: dict[str, Any], process: Process) -> bool:
+        """Have a job painted; whether the process is there for another one."""
         id = self.job = job["id"]
+        if process.is_gone:  # while there was nothing to do
+            self._crew.put_back(id)
+            return False
         try:
             try:
                 await process.say(self._crew.make_task(job))
             except StudioError as error:
                 self._crew.failed(id, str(error))
-                return
+                return True
             while True:
                 told = await process.hear()
                 if told.get("job") != id:
                     continue
                 if "ended" in told:
                     self._crew.ended(job, told)
-                    return
+                    return "leaving" not in told
                 self._crew.advanced(id, told)
         except GoneError as error:
             self._crew.died(job, str(error))

@@ -6,6 +6,7 @@ are listed here.
 """
 
 import functools
+import math
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
@@ -77,6 +78,7 @@ def read_settings(kind: str, given: Mapping[str, Any], backbones: tuple[str, ...
     for name in given:
         if name not in fields:
             raise InvalidError(f"There is no setting {str(name)[:40]!r} here.")
+    _check_plain(dict(given))
     plain = {name: _split(value, fields.get(name, {})) for name, value in given.items()}
     if plain.get("backbone", backbones[0]) not in backbones:
         raise InvalidError(f"backbone: choose of {', '.join(backbones)}.")
@@ -93,6 +95,17 @@ def read_settings(kind: str, given: Mapping[str, Any], backbones: tuple[str, ...
         raise InvalidError(_in_words(describe_invalid(error, "paint"))) from None
     except (ConfigError, TypeError, OverflowError) as error:
         raise InvalidError(_in_words(str(error))) from error
+
+
+def _check_plain(value: Any) -> None:
+    """Refuse numbers that are none, and texts that cannot be written."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidError("A number must be finite.")
+    if isinstance(value, str) and not value.isprintable():
+        raise InvalidError("A text must be printable.")
+    if isinstance(value, dict | list):
+        for one in value.items() if isinstance(value, dict) else value:
+            _check_plain(list(one) if isinstance(one, tuple) else one)
 
 
 def _check_start(config: PaintConfig) -> PaintConfig:

@@ -4,6 +4,7 @@ Pure ASGI. Nothing here knows what a painting is.
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import json
 import socket
@@ -38,6 +39,7 @@ _HARMLESS = ("GET", "HEAD", "OPTIONS")
 _JSON_BYTES = 2**20
 #: Who sends more slowly than this, in bytes a second, is cut off.
 _SLOWEST = 4096
+_DRAIN_SECONDS = 1.0
 
 
 class Guards:
@@ -64,21 +66,14 @@ class Guards:
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
-        answer = _Answer(send)
-        try:
-            refusal = self._refuse(scope)
-            if refusal is not None:
-                await answer.fail(*refusal)
-                return
-            body = _Body(receive, self._limit(scope), self._settings.patience)
+        body = _Body(receive, self._limit(scope), self._settings.patience)
+        answer = _Answer(send, body)
+        refusal = self._refuse(scope)
+        if refusal is not None:
+            await answer.fail(*refusal)
+            return
+        with contextlib.suppress(ClientDisconnect):  # nobody is there to be answered
             await self.app(scope, body.receive, answer.send)
-        except ClientDisconnect:
-            return  # nobody is there to be answered
-        except HTTPException as error:
-            # The body of the exception was made by `_Body`.
-            if not answer.began:
-                detail: Any = error.detail
-                await answer.fail(error.status_code, *detail)
 
     def _refuse(self, scope: Scope) -> tuple[int, str, str] | None:
         headers = {name.decode("latin-1"): value.decode("latin-1")
@@ -127,7 +122,7 @@ class _Body:
 
     def __init__(self, receive: Receive, limit: int, patience: float) -> None:
         self._receive, self._limit, self._patience = receive, limit, patience
-        self._count, self._complete = 0, False
+        self._count, self.complete = 0, False
         self._began = time.monotonic()
 
     async def receive(self) -> Message:
@@ -136,7 +131,7 @@ class _Body:
         Raises:
             HTTPException: If it is too much, or takes too long.
         """
-        if self._complete:
+        if self.complete:
             return await self._receive()
         until = self._began + self._patience + self._count / _SLOWEST
         seconds = min(self._patience, until - time.monotonic())
@@ -146,29 +141,41 @@ class _Body:
             text = "The request came too slowly; send it again."
             raise HTTPException(408, ("too_slow", text)) from None  # type: ignore[arg-type]
         self._count += len(message.get("body", b""))
-        self._complete = not message.get("more_body", False)
+        self.complete = not message.get("more_body", False)
         if self._count > self._limit:
             detail: Any = ("too_large", _too_large(self._limit))
             raise HTTPException(413, detail)
         return message
 
+    async def drain(self) -> None:
+        """Take what is still under way, for a moment: who is cut off in the middle hears nothing."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while not self.complete:
+                    message = await self._receive()
+                    self.complete = not message.get("more_body", False)
+
 
 class _Answer:
     """Adds the headers that every answer has."""
 
-    def __init__(self, send: Send) -> None:
-        self._send, self.began = send, False
+    def __init__(self, send: Send, body: _Body) -> None:
+        self._send, self._body, self._status = send, body, 0
 
     async def send(self, message: Message) -> None:
         """Hand on a piece of the answer."""
         if message["type"] == "http.response.start":
-            self.began = True
+            self._status = message["status"]
             there = {name.lower() for name, _ in message["headers"]}
             headers = list(message["headers"])
             more = HEADERS | {"cache-control": "no-store"}
             headers += [(name.encode(), value.encode()) for name, value in more.items()
                         if name.encode() not in there]  # fmt: skip
             message["headers"] = headers
+        elif self._status >= 400 and not message.get("more_body") and not self._body.complete:
+            await self._send(dict(message) | {"more_body": True})
+            await self._body.drain()
+            message = {"type": "http.response.body", "body": b""}
         await self._send(message)
 
     async def fail(self, status: int, code: str, text: str) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,9 @@ class Process:
     def __init__(self, command: Sequence[str], first: dict[str, Any], silence: float) -> None:
         self._command, self._first, self._silence = command, first, silence
         self._process: asyncio.subprocess.Process | None = None
+        self._lines: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._heard = time.monotonic()
+        self._pump: asyncio.Task[None] | None = None
 
     @property
     def pid(self) -> int | None:
@@ -50,6 +54,8 @@ class Process:
             env=quiet | dict(os.environ),
             start_new_session=True,  # Ctrl-C reaches it through us
         )
+        self._heard = time.monotonic()
+        self._pump = asyncio.create_task(self._listen())
         await self.say(self._first)
 
     async def say(self, value: dict[str, Any]) -> None:
@@ -61,24 +67,40 @@ class Process:
             await self._process.stdin.drain()
 
     async def hear(self) -> dict[str, Any]:
-        """The next line but signs of life.
+        """What it says next, but for signs of life.
 
         Raises:
             GoneError: If it has ended or is silent.
         """
-        assert self._process is not None
-        assert self._process.stdout is not None
         while True:
+            rest = self._heard + self._silence - time.monotonic()
             try:
-                line = await asyncio.wait_for(self._process.stdout.readline(), self._silence)
+                told = await asyncio.wait_for(self._lines.get(), max(rest, 0.01))
             except TimeoutError:
+                if time.monotonic() - self._heard < self._silence:
+                    continue
                 await self.kill()
                 raise GoneError(f"was silent for {self._silence:.0f} seconds") from None
-            if not line.endswith(b"\n"):
+            if told is None:
                 raise GoneError(_describe_end(await self._wait()))
-            told: dict[str, Any] = json.loads(line)
-            if "beat" not in told:
-                return told
+            return told
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether it has ended."""
+        return self._pump is not None and self._pump.done()
+
+    async def _listen(self) -> None:
+        """Take its lines as they come, also while nobody waits for them."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        with contextlib.suppress(ConnectionError, ValueError):
+            while (line := await self._process.stdout.readline()).endswith(b"\n"):
+                self._heard = time.monotonic()
+                told = json.loads(line)
+                if "beat" not in told:
+                    self._lines.put_nowait(told)
+        self._lines.put_nowait(None)
 
     async def kill(self) -> None:
         """End it at once."""

@@ -90,23 +90,32 @@ def serve(
         settings.data.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(settings.data / "studio.lock")
     try:
-        lock.acquire(timeout=0)
+        held = lock.acquire(timeout=0)
     except filelock.Timeout:
         raise ConfigError(
             f"Another studio keeps its work in {settings.data}; end it, or give another --data."
         ) from None
-    with lock, _listen(settings) as listener:
-        port = listener.getsockname()[1]
-        app = create_app(settings.model_copy(update={"port": port}), command=command)
-        config = uvicorn.Config(
-            app, http=_Protocol, ws="none", lifespan="on", log_config=None,
-            log_level=logging.WARNING, access_log=False, server_header=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS, limit_concurrency=_MOST_CONNECTIONS,
-            timeout_keep_alive=30, h11_max_incomplete_event_size=2**16,
-        )  # fmt: skip
-        server = _Server(config, lambda: getattr(app.app.state, "studio", None))
-        asyncio.run(_run(server, listener, lambda: on_ready(describe_address(settings, port))))
-        return server.stopped_by
+    with held, _listen(settings) as listener:
+        return _serve_at(listener, settings, on_ready, command)
+
+
+def _serve_at(
+    listener: socket.socket,
+    settings: StudioSettings,
+    on_ready: Callable[[str], None],
+    command: Sequence[str],
+) -> int:
+    port = listener.getsockname()[1]
+    app = create_app(settings.model_copy(update={"port": port}), command=command)
+    config = uvicorn.Config(
+        app, http=_Protocol, ws="none", lifespan="on", log_config=None,
+        log_level=logging.WARNING, access_log=False, server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS, limit_concurrency=_MOST_CONNECTIONS,
+        timeout_keep_alive=30, h11_max_incomplete_event_size=2**16,
+    )  # fmt: skip
+    server = _Server(config, lambda: getattr(app.app.state, "studio", None))
+    asyncio.run(_run(server, listener, lambda: on_ready(describe_address(settings, port))))
+    return server.stopped_by
 
 
 def describe_address(settings: StudioSettings, port: int) -> str:

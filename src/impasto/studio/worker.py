@@ -101,7 +101,7 @@ class Worker:
         """End a job whose step lasts too long, with the picture after the step before."""
         easel = self._easel
         if easel is not None and easel.job == job and easel.take_over():
-            easel.end("cancelled", easel.safe)
+            easel.end("cancelled", easel.safe, leaving=True)
             os._exit(0)
 
     def _paint(self, bench: Any, told: dict[str, Any], keep_every: float) -> None:
@@ -169,7 +169,7 @@ class _Easel:
                 self._keep(progress)
         return self._finish("done", progress)
 
-    def end(self, state: str, progress: Any = None) -> None:
+    def end(self, state: str, progress: Any = None, **more: Any) -> None:
         """Write the picture so far, if there is any, and tell."""
         result = None
         if progress is not None:
@@ -177,7 +177,7 @@ class _Easel:
             painting.save(self._folder / "result.png")
             height, width = painting.picture.size
             result = {"width": width, "height": height}
-        self._worker.say({"job": self.job, "ended": state, "result": result})
+        self._worker.say({"job": self.job, "ended": state, "result": result} | more)
 
     def _finish(self, state: str, progress: Any = None) -> None:
         if self.take_over():
@@ -216,10 +216,11 @@ class _Easel:
         elif now - self._told < _TELL_SECONDS:
             return
         self._told = now
+        told = tell(progress, scales)
         self._worker.say({
             "job": self.job,
-            "progress": tell(progress, scales),
-            "loss": [self._before + progress.step, progress.loss],
+            "progress": told,
+            "loss": [self._before + progress.step, told["loss"]],
             "preview": self._preview,
         })  # fmt: skip
 
