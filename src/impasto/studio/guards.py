@@ -148,7 +148,7 @@ class _Body:
         return message
 
     async def drain(self) -> None:
-        """Take what is still under way, for a moment: who is cut off in the middle hears nothing."""
+        """Take what is under way, for a moment: who is cut off in the middle hears nothing."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
                 while not self.complete:
