@@ -423,6 +423,15 @@ NetworkFile = Annotated[
         metavar="NAME|FILE",
     ),
 ]
+Remote = Annotated[
+    str | None,
+    _in(
+        _RUNNING,
+        "Let a studio paint in place of this computer: http://HOST:PORT, with ?token=... where it"
+        " needs one; see impasto studio.",
+        metavar="URL",
+    ),
+]
 InitFile = Annotated[
     str | None,
     _in(_OPTIMISATION, "Picture to start from; implies --init file.", metavar="FILE"),
