@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 # Two test processes on two cores: more threads than cores would only make them wait.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
-.PHONY: help demo lab-demo install browser test test-slow check format bench gallery docs notebooks site clean
+.PHONY: help demo lab-demo install test test-slow soak check format bench gallery docs notebooks site browser clean
 
 help:
 	@echo "make demo       install, then paint a real photograph and say where it is"
 	@echo "make lab-demo   a report on ways to measure a style, networks and pooling (ten minutes)"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones"
+	@echo "make soak       a thousand jobs through the studio while its processes are killed"
 	@echo "make check      formatting, lint, types, architecture, generated docs"
 	@echo "make bench      speed and quality beside a peer (about three quarters of an hour)"
 	@echo "make docs       write the generated parts of docs/ again"
@@ -51,6 +52,9 @@ test: $(VENV)/.developer
 
 test-slow: $(VENV)/.developer
 	$(PYTEST) -m slow
+
+soak: $(VENV)/.developer
+	$(BIN)/python scripts/soak.py
 
 check: $(VENV)/.developer
 	$(BIN)/ruff format --check .
