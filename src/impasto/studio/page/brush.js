@@ -10,7 +10,7 @@ const PAPER = "#ffffff";
 const STEP = 0.02;
 const SMALLEST = 0.01; // of the long side
 const LARGEST = 0.3;
-const brush = { target: PROTECT, size: 0.08, erase: false, x: 0.5, y: 0.5, down: false };
+const brush = { target: PROTECT, size: 0.08, erase: false, x: 0.5, y: 0.5, down: false, keys: false };
 let strokes = null;
 
 /** Offer the brush beside the photograph, and listen to hand and keys. */
@@ -65,10 +65,15 @@ function renderBar(targets) {
     { ...quiet, "aria-pressed": brush.erase, data: { key: "eraser" } });
   const undo = button("undo", "Undo", takeBack, { ...quiet, data: { key: "undo" } });
   const clear = button("delete", "Clear all regions", clearAll, { ...quiet, data: { key: "clear" } });
-  const done = button("check", "Done", () => change({ brushing: false }), { class: "primary", data: { key: "done" } });
+  const done = button("check", "Done", leave, { class: "primary", data: { key: "done" } });
   fill(find("#brushes"), make("span", { class: "chips" }, chips),
     make("label", { class: "size" }, make("span", { class: "dot" }), size), eraser, undo, clear, done);
   showSize();
+}
+
+function leave() {
+  change({ brushing: false });
+  find("[data-key=regions]").focus();
 }
 
 function showSize() {
@@ -77,6 +82,11 @@ function showSize() {
 }
 
 const pigment = (target, index) => (target === PROTECT ? PAPER : PIGMENTS[index % PIGMENTS.length]);
+
+function tintNow() {
+  brush.waiting = 0;
+  tint();
+}
 
 // All regions in their pigments, over the photograph.
 function tint() {
@@ -91,7 +101,7 @@ function tint() {
   for (const [target, layer] of strokes.layers) {
     context.drawImage(dye(layer, pigment(target, Math.max(0, order.indexOf(target)))), 0, 0);
   }
-  if (document.activeElement === canvas && !brush.down) drawCursor(context, canvas);
+  if (brush.keys) drawCursor(context, canvas);
 }
 
 function dye(layer, color) {
@@ -117,7 +127,7 @@ function drawCursor(context, { width, height }) {
 function press(event) {
   if (event.button !== 0) return;
   event.target.setPointerCapture(event.pointerId);
-  brush.down = true;
+  [brush.down, brush.keys] = [true, false];
   strokes.begin(brush.target, brush.size, brush.erase, locate(event));
   tint();
 }
@@ -125,7 +135,7 @@ function press(event) {
 function move(event) {
   if (!brush.down) return;
   strokes.extend(locate(event));
-  tint();
+  if (!brush.waiting) brush.waiting = requestAnimationFrame(tintNow);
 }
 
 function lift() {
@@ -151,6 +161,7 @@ function useKeys(event) {
   else if (event.key === "Escape") change({ brushing: false });
   else return;
   event.preventDefault();
+  brush.keys = true;
   if (now().brushing) tint();
 }
 

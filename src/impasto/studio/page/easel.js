@@ -21,9 +21,11 @@ export function showEasel() {
 
 function render(state) {
   const job = shownJob();
-  const photo = findPhoto(job ? job.photo : state.photo);
-  const place = job ? "job" : photo || state.kind === "texture" ? "draft" : "start";
+  const textured = state.kind === "texture";
+  const photo = findPhoto(job ? job.photo : textured ? null : state.photo);
+  const place = job ? "job" : photo || textured ? "draft" : "start";
   find("#atelier").dataset.view = place;
+  find(".palette .photos").hidden = textured;
   find("#invitation").hidden = place !== "start";
   find("#stage").hidden = place === "start";
   if (place === "start") return rename(null);
@@ -51,7 +53,7 @@ function after(job) {
 function renderDraft(state, photo) {
   const styles = nameStyles(state.picks.map((pick) => pick.id));
   const sketch = state.brushing ? null : state.sketch;
-  show(`draft ${state.photo}`, photo, sketch?.url ?? null, photo ?? { width: 4, height: 3 });
+  show(`draft ${photo?.id}`, photo, sketch?.url ?? null, photo ?? { width: 4, height: 3 });
   describePictures(photo?.name ?? "", sketch ? `A sketch in the manner of ${styles}` : "");
   writeCorner(sketch?.label);
   find("#hang").dataset.empty = String(!photo);

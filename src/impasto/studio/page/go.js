@@ -2,7 +2,7 @@
 import { button, fill, find, make } from "./dom.js";
 import { pick } from "./intake.js";
 import { begin } from "./jobs.js";
-import { isFinal, now, watch } from "./store.js";
+import { change, isFinal, now, watch } from "./store.js";
 import { nameStyles } from "./words.js";
 
 const VERBS = { paint: "Paint", fast: "Paint at once", texture: "Make the texture" };
@@ -27,11 +27,14 @@ function findMissing({ photo, picks, kind, options, jobs, busy }) {
 
 function render(state) {
   const missing = findMissing(state);
-  const open = state.jobs.filter((job) => !isFinal(job)).length;
+  const open = state.jobs.filter((job) => !isFinal(job));
   const words = missing && missing !== "photo" ? missing : nameStyles(state.picks.map((one) => one.id));
   const main = missing === "photo"
     ? button("picture", "Choose a photograph", () => pick("photo"), { class: "primary", data: { key: "begin" } })
     : button("brush", VERBS[state.kind] ?? "Begin", begin, { class: "primary", disabled: Boolean(missing), data: { key: "begin" } });
-  const queue = open ? ` · ${open} ${open === 1 ? "painting" : "paintings"} under way` : "";
-  fill(find("#go"), make("p", { class: "summary" }, make("em", { text: words }), queue), main);
+  const count = `${open.length} ${open.length === 1 ? "painting" : "paintings"} under way`;
+  const watching = open.length
+    ? [" · ", button(null, count, () => change({ showing: open.at(-1).id }), { class: "link", data: { key: "watching" } })]
+    : [];
+  fill(find("#go"), make("p", { class: "summary" }, make("em", { text: words }), watching), main);
 }

@@ -72,7 +72,7 @@ function restore({ options, styles, photos, jobs, settings }, draft) {
 
 // Single keys work where nobody is typing.
 function listenToKeys() {
-  const actions = { c: toggleCompare, z: toggleZoom, n: () => change({ showing: null }) };
+  const actions = { c: toggleCompare, z: toggleZoom, n: () => change({ showing: null }), Escape: () => change({ brushing: false }) };
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input, select, textarea, dialog, canvas");
     if (!typing && !event.ctrlKey && !event.metaKey && !event.altKey) actions[event.key]?.();

@@ -1,4 +1,6 @@
 // One line that says what happened; errors stay longer, and can be put away.
+import { Unreachable } from "./api.js";
+import { loseConnection } from "./connection.js";
 import { button, find, make } from "./dom.js";
 
 const SECONDS = { note: 5, error: 12 };
@@ -17,6 +19,7 @@ export function say(message, kind = "note") {
 /** Say what went wrong, in the server's own words. */
 export function sayError(error) {
   if (error.name === "AbortError") return;
+  if (error instanceof Unreachable) loseConnection();
   say(error.message, "error");
 }
 

@@ -3,33 +3,52 @@ import { find, paintVars } from "./dom.js";
 
 const viewer = () => find("#viewer");
 const hang = () => find("#hang");
-const shown = { before: null, after: null };
-let wanted = { before: null, after: null };
+// `turn` counts how often a side was cleared: what was asked for before that is not shown any more.
+const slots = { before: { turn: 0 }, after: { turn: 0 } };
 
 /**
  * Show pictures: addresses or null. A new one appears only when it is decoded, without a flicker.
  */
 export function showPictures({ before, after, width, height, fresh }) {
   paintVars(hang(), { ratio: (width / height).toFixed(4), natural: `${width / devicePixelRatio}px` });
-  if (fresh) shown.before = shown.after = null;
-  wanted = { before, after };
   place("before", before, fresh);
   place("after", after, fresh);
   hang().dataset.both = String(Boolean(before && after));
 }
 
 async function place(side, url, fresh) {
+  const slot = slots[side];
+  if (slot.wanted === url && !fresh) return;
+  slot.wanted = url;
   const image = find(`.${side}`, hang());
-  if (shown[side] === url && url) return;
-  if (!url || fresh) image.removeAttribute("src");
   image.hidden = !url;
-  shown[side] = url;
-  if (!url) return;
-  const next = new Image();
-  next.src = url;
-  await next.decode().catch(() => null);
-  // A newer one may have been asked for meanwhile.
-  if (wanted[side] === url && next.naturalWidth) image.src = url;
+  if (!url || fresh) clear(slot, image);
+  if (url && !slot.busy) await load(slot, image);
+}
+
+function clear(slot, image) {
+  image.removeAttribute("src");
+  slot.turn += 1;
+  slot.loaded = null;
+}
+
+// One at a time: where previews come faster than they are decoded, those between are left out.
+async function load(slot, image) {
+  slot.busy = true;
+  while (slot.wanted && slot.wanted !== slot.loaded) {
+    const { turn, wanted } = slot;
+    const decoded = await decode(wanted);
+    if (turn !== slot.turn) continue;
+    slot.loaded = wanted;
+    if (decoded) image.src = wanted;
+  }
+  slot.busy = false;
+}
+
+function decode(url) {
+  const picture = new Image();
+  picture.src = url;
+  return picture.decode().then(() => true, () => false);
 }
 
 /** Describe both for those who do not see them. */
