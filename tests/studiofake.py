@@ -67,6 +67,7 @@ class House:
         self.news = threading.Condition()
         self.painting = threading.Lock()
         self.down = False  # answers nothing, as a server that was stopped
+        self.held = False  # stops every painting half way, until it is let go
 
     def keep_picture(self, session: str, role: str, name: str, data: bytes) -> dict[str, Any]:
         if len(data) > MOST_BYTES:
@@ -112,6 +113,8 @@ class House:
             steps = 24
             for step in range(1, steps + 1):
                 time.sleep(self.seconds / steps)
+                while self.held and step > steps / 2 and job["state"] == "running":
+                    time.sleep(0.05)
                 if job["state"] != "running":
                     return
                 self._advance(job, photo, style, step, steps)

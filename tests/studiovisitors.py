@@ -84,7 +84,7 @@ def browser() -> Iterator[Browser]:
 def studio() -> Iterator[tuple[Server, House]]:
     server, house = serve()
     yield server, house
-    house.down = True
+    house.down, house.held = True, False
     server.shutdown()
     server.server_close()
 

@@ -45,10 +45,11 @@ def test_two_visitors_do_not_see_each_other(visit: Callable[..., Visitor], house
     first, second = visit().enter(), visit().enter()
     prepare(first, "mosaic")
     prepare(second, "cubist")
-    house.seconds = 3
+    house.held = True
     begin(first)
     begin(second)
     expect(second.locator("#watch .headline")).to_contain_text("Waiting")
+    house.held = False
     wait_done(first)
     wait_done(second)
     expect(first.locator("#works li")).to_have_count(1)

@@ -35,7 +35,7 @@ pytestmark = needs_browser
 
 def test_the_whole_journey(page: Page, house: House, tmp_path: Path) -> None:
     prepare(page, "mosaic")
-    house.seconds = 30
+    house.held = True
     begin(page)
     expect(page.locator("#watch .headline")).to_contain_text("%")
     expect(page.locator("#watch .details")).to_contain_text("step")
@@ -43,7 +43,7 @@ def test_the_whole_journey(page: Page, house: House, tmp_path: Path) -> None:
     save(page, tmp_path, "watching")
     page.get_by_role("button", name="Stop here").click()
     expect(page.locator('#works [data-state="cancelled"]')).to_have_count(1)
-    house.seconds = 0.5
+    house.held = False
     page.locator("[data-key=again]").click()
     wait_done(page)
     assert len(house.jobs) == 2
@@ -231,7 +231,7 @@ def test_regions_survive_a_reload(page: Page) -> None:
 def test_a_reload_in_the_middle_restores_everything(page: Page, house: House) -> None:
     prepare(page, "mosaic", "marbling")
     page.locator(".preset", has_text="Draft").click()
-    house.seconds = 30
+    house.held = True
     begin(page)
     expect(page.locator("#watch .headline")).to_contain_text("%")
     page.reload()
@@ -254,7 +254,7 @@ def test_a_lost_connection_is_shown_and_found_again(
     visitor.refusals = True
     page = visitor.enter()
     prepare(page, "mosaic")
-    house.seconds = 4
+    house.held = True
     begin(page)
     expect(page.locator("#watch .headline")).to_contain_text("%")
     house.down = True
@@ -262,6 +262,7 @@ def test_a_lost_connection_is_shown_and_found_again(
     expect(page.locator("#connection")).to_be_visible()
     house.down = False
     expect(page.locator("#connection")).to_be_hidden()
+    house.held = False
     wait_done(page)
 
 
