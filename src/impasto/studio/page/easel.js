@@ -83,6 +83,7 @@ function renderWatch(job) {
   const { headline, details } = tell(job);
   find(".headline", host).textContent = headline;
   find(".details", host).textContent = details;
+  find(".cancel span", host).textContent = job.state === "queued" ? "Leave the queue" : "Stop here";
   find("progress", host).value = job.progress?.done ?? 0;
   drawCurve(find(".curve", host), job.losses);
 }

@@ -43,7 +43,8 @@ export function nameStyles(ids) {
 
 /** How a work was made, in one line. */
 export function describeJob(job) {
-  const parts = [job.state === "running" || job.state === "queued" ? "Being painted" : (PROPER[job.kind] ?? job.kind)];
+  const open = { queued: "Waiting to be painted", running: "Being painted" };
+  const parts = [open[job.state] ?? (job.result ? (PROPER[job.kind] ?? job.kind) : "Not painted")];
   const size = job.result ?? (job.progress?.width ? job.progress : null);
   if (job.settings.preset) parts.push(job.settings.preset);
   if (size) parts.push(`${size.width} × ${size.height}`);

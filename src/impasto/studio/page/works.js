@@ -72,7 +72,8 @@ function tellState(job) {
 
 function tellVeil(job) {
   if (job.state === "running") return `${Math.floor((job.progress?.done ?? 0) * 100)} %`;
-  return job.state === "queued" ? "Waiting" : "";
+  if (job.state === "queued") return "Waiting";
+  return job.result ? "" : "No picture";
 }
 
 function hang(image, job) {
