@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from impasto.errors import ImpastoError
 from impasto.studio.events import Hub
 from impasto.studio.faults import StudioError
 from impasto.studio.orders import Counter
@@ -15,6 +17,8 @@ from impasto.studio.pictures import measure
 from impasto.studio.processes import COMMAND, GoneError, Process
 from impasto.studio.settings import StudioSettings
 from impasto.studio.store import ENDED, Store
+
+_LOG = logging.getLogger("impasto.studio")
 
 #: How often a job whose process died is begun again.
 _SECOND_CHANCES = 1
@@ -287,6 +291,10 @@ class Post:
                         break
             except (GoneError, OSError):
                 self.is_ready = False
+            except Exception:  # noqa: BLE001 - whatever it is, others must not wait for ever
+                _LOG.exception("A post of the studio begins again.")
+                self.is_ready = False
+                await process.kill()
             if not self._crew.closing and not self.is_ready:
                 await asyncio.sleep(pause)
                 pause = min(_LONGEST_PAUSE, 2 * pause + 0.5)
@@ -316,7 +324,7 @@ class Post:
         try:
             try:
                 await process.say(self._crew.make_task(job))
-            except StudioError as error:
+            except ImpastoError as error:
                 self._crew.failed(id, str(error))
                 return True
             while True:
@@ -329,6 +337,10 @@ class Post:
                 self._crew.advanced(id, told)
         except GoneError as error:
             self._crew.died(job, str(error))
+            raise
+        except Exception:
+            with contextlib.suppress(StudioError):
+                self._crew.failed(id, "Unexpected error; the server's log says more.")
             raise
         finally:
             self.job = ""

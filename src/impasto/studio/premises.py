@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Request
 from fastapi.responses import Response
+from pydantic import BeforeValidator
 
 from impasto.studio import pictures
 from impasto.studio.crew import Crew
@@ -89,7 +90,7 @@ def set_cookie(response: Response, key: str, request: Request) -> None:
 
 Id = Annotated[str, Path(max_length=120, pattern=r"^[A-Za-z0-9:_-]+$")]
 Role = Literal["photo", "style", "mask"]
-Side = Literal[256, 1024]
+Side = Annotated[Literal[256, 1024], BeforeValidator(int)]
 #: Pictures never change under their id.
 FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 _FAULT = {

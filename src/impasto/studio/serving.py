@@ -3,9 +3,11 @@
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -22,6 +24,7 @@ from impasto.studio.settings import StudioSettings
 #: For answers that are under way when the server ends.
 _GRACE_SECONDS = 2
 _HEADER_SECONDS = 10.0
+_END_SECONDS = 9.5
 _MOST_CONNECTIONS = 500
 
 
@@ -61,6 +64,10 @@ class _Server(uvicorn.Server):
     def _stop(self, number: int) -> None:
         self.force_exit = self.should_exit and number == signal.SIGINT
         self.should_exit, self.stopped_by = True, number
+        # Who cannot put work away in time leaves without: a start after kill -9 goes on as well.
+        watch = threading.Timer(_END_SECONDS, os._exit, (0,))
+        watch.daemon = True
+        watch.start()
         if (studio := self._find_studio()) is not None:
             studio.hub.close()  # those who watch would hold it up
 

@@ -79,7 +79,7 @@ class SketchDesk:
             await self._give_up(turn)
             raise BusyError("A newer sketch was asked for.")
 
-    async def _give_up(self, turn: "asyncio.Future[bool]") -> None:
+    async def _give_up(self, turn: "asyncio.Future[Any]") -> None:
         if not turn.cancel() and turn.done() and not turn.cancelled():
             self._turn.release()
 
