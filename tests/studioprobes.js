@@ -1,5 +1,15 @@
 // Questions that the tests ask of the page, each by its name.
 ({
+  /** Whether an image is there. */
+  loaded(selector) {
+    return document.querySelector(selector)?.naturalWidth > 0;
+  },
+
+  /** Whether the camera shows something. */
+  filmed() {
+    return document.querySelector("#camera video")?.videoWidth > 0;
+  },
+
   /** The pixels that an image shows, as one list. */
   pixels(selector) {
     const image = document.querySelector(selector);

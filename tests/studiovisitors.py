@@ -160,7 +160,7 @@ def ask(page: Page, question: str, *words: object) -> Any:
 
 def read_image(page: Page, selector: str) -> np.ndarray:
     """The pixels that an image element shows."""
-    page.wait_for_function("s => document.querySelector(s)?.naturalWidth > 0", arg=selector)
+    await_truth(page, lambda: ask(page, "loaded", selector))
     data = ask(page, "pixels", selector)
     return np.array(data, np.uint8)
 

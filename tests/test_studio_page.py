@@ -339,7 +339,7 @@ def test_the_camera_takes_a_photograph(visit: Callable[..., Visitor], house: Hou
     visitor.context.grant_permissions(["camera"])
     page = visitor.enter()
     page.get_by_role("button", name="Take one").click()
-    page.wait_for_function("() => document.querySelector('#camera video')?.videoWidth > 0")
+    await_truth(page, lambda: ask(page, "filmed"))
     page.get_by_role("button", name="Take the photograph").click()
     expect(page.locator("#photos .thumb")).to_have_count(1)
     expect(page.locator("#camera")).to_be_hidden()
