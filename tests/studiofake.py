@@ -254,9 +254,14 @@ class Handler(BaseHTTPRequestHandler):
     def _send_json(self, value: object, status: int = 200) -> None:
         self._send(json.dumps(value).encode(), "application/json", status)
 
+    def _read_size(self) -> int | None:
+        size = self.query.get("size")
+        if size not in (None, "256", "1024"):
+            raise Refused(422, "invalid", "size: input should be 256 or 1024")
+        return int(size) if size else None
+
     def _send_image(self, image: Image.Image, format: str = "PNG", name: str | None = None) -> None:
-        size = int(self.query["size"]) if "size" in self.query else None
-        self._send(_encode(image, size, format), f"image/{format.lower()}", name=name)
+        self._send(_encode(image, self._read_size(), format), f"image/{format.lower()}", name=name)
 
     def get_health(self) -> None:
         self._send_json(
@@ -269,7 +274,7 @@ class Handler(BaseHTTPRequestHandler):
     def get_styles(self, ident: str = "", _: str = "") -> None:
         if ident:
             kind = "image/jpeg"
-            self._send(_encode_gallery(ident.partition(":")[2], int(self.query["size"])), kind)
+            self._send(_encode_gallery(ident.partition(":")[2], self._read_size() or 1024), kind)
             return
         ours = [{"id": f"gallery:{name}", "name": name, "title": style.title, "own": False,
                  **_measure(_open_gallery(name))} for name, style in STYLES.items()]  # fmt: skip

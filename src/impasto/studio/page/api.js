@@ -87,3 +87,9 @@ export function styleUrl(id, size) {
   if (!id.includes(":")) return pictureUrl(id, size);
   return address(`styles/${id}/picture`, { size });
 }
+
+/** Both copies of a style that the server makes; the browser takes what the place needs. */
+export function styleSources(id, sizes) {
+  const [small, large] = [256, 1024].map((size) => styleUrl(id, size));
+  return { srcset: `${small} 256w, ${large} 1024w`, sizes, src: small };
+}

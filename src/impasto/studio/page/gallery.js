@@ -1,11 +1,14 @@
 // The wall of styles: ours, and those that were brought. Several can be chosen.
-import { listStyles, removePicture, styleUrl } from "./api.js";
+import { listStyles, removePicture, styleSources } from "./api.js";
 import { cautious, fill, find, icon, make } from "./dom.js";
 import { pick } from "./intake.js";
 import { change, findNetwork, findStyle, now, togglePick, watch } from "./store.js";
 import { attempt } from "./toasts.js";
 import { nameStyle, nameStyles, spellName } from "./words.js";
 
+// How wide pictures hang, for the choice of a copy.
+const WALL = "(max-width: 30rem) 50vw, 22vw";
+const STACK = "(max-width: 30rem) 40vw, 18rem";
 // What leans against the wall before a choice is made.
 const LEANING = ["gallery:swirling-night", "gallery:woodblock-wave", "gallery:impressionist-garden"];
 
@@ -50,7 +53,7 @@ function renderStyle(style) {
   const ratio = style.bare ? 1 : style.width / style.height;
   const picture = style.bare
     ? make("span", { class: "bare", "aria-hidden": "true", text: name.charAt(0) })
-    : make("img", { src: styleUrl(style.id, 512), alt: "", loading: "lazy", width: style.width, height: style.height });
+    : make("img", { ...styleSources(style.id, WALL), alt: "", loading: "lazy", width: style.width, height: style.height });
   const choose = make("button", {
     type: "button", class: "framed", "aria-pressed": place >= 0, title: style.own ? style.name : style.title,
     data: { key: style.id }, on: { click: () => togglePick(style.id) },
@@ -84,6 +87,6 @@ function lean({ styles, picks }) {
     if (!id || place.dataset.style === id) return;
     place.dataset.style = id;
     const { width, height } = findStyle(id);
-    place.replaceChildren(make("img", { src: styleUrl(id, 512), alt: "", width, height }));
+    place.replaceChildren(make("img", { ...styleSources(id, STACK), alt: "", width, height }));
   });
 }
