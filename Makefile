@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 # Two test processes on two cores: more threads than cores would only make them wait.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
-.PHONY: help demo lab-demo install test test-slow check format bench bench-fast gallery docs notebooks site clean
+.PHONY: help demo lab-demo install test test-slow soak check format bench bench-fast gallery docs notebooks site browser clean
 
 help:
 	@echo "make demo       install, then paint a real photograph and say where it is"
 	@echo "make lab-demo   a report on ways to measure a style, networks and pooling (ten minutes)"
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones"
+	@echo "make soak       a thousand jobs through the studio while its processes are killed"
 	@echo "make check      formatting, lint, types, architecture, generated docs"
 	@echo "make bench      speed and quality beside a peer (about three quarters of an hour)"
 	@echo "make bench-fast NETWORKS=... LITE=... PHOTOS=... PAINTINGS=...  fast networks, into docs/fast.md"
@@ -42,11 +43,19 @@ demo: $(VENV)/.installed
 lab-demo: $(VENV)/.installed
 	$(BIN)/impasto lab sweep src/impasto/lab/demo.toml -o lab-demo --jobs auto
 
+# The studio's page is tested in a real browser; where there is none, Debian's is installed.
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+
 test: $(VENV)/.developer
 	$(PYTEST) -n 2 -m "not slow"
 
 test-slow: $(VENV)/.developer
 	$(PYTEST) -m slow
+
+soak: $(VENV)/.developer
+	$(BIN)/python scripts/soak.py
 
 check: $(VENV)/.developer
 	$(BIN)/ruff format --check .

@@ -9,7 +9,7 @@ PAGE = Path("docs/reference/command-line.md")
 LAB = ("reconstruct", "features", "texture", "sweep", "recipe", "compare", "report")
 COMMANDS = (
     *("", "paint", "fast", "again", "styles", "mask", "lab", *(f"lab {name}" for name in LAB)),
-    *("score", "train", "webcam", "export", "weights", "doctor"),
+    *("score", "train", "webcam", "export", "studio", "weights", "doctor"),
 )
 
 

@@ -41,6 +41,14 @@ Augmentation = Literal["mirror", "rotate", "tile"]
 Photoreal = Literal["none", "affine", "closed-form"]
 Smoothing = Literal["auto", "none", "softmax"]
 
+#: The first setting of each group, in the order of the models, and how the group is called.
+GROUPS = {
+    "size": "What it looks like",
+    "loss": "Expert: objective",
+    "backbone": "Expert: network",
+    "optimizer": "Expert: optimisation",
+}
+
 #: Long side of a painting in px.
 _SMALLEST, _LARGEST = 16, 32768
 Pixels = Annotated[int, Field(ge=_SMALLEST, le=_LARGEST)]

@@ -123,6 +123,13 @@ _COMMANDS = {
     "  impasto score --set painted/ --photos holiday/ --styles mosaic\n\n"
     "An arrow points to the better direction. No score is right alone: a copy of the photograph has"
     " the best content, a copy of the style the best style, so both are rows of every table.",
+    "studio": "Serve the studio: a page in the browser, and an HTTP API, on this computer.\n\n"
+    "For example\n"
+    "  impasto studio\n"
+    "  impasto studio --port 0 --no-browser\n"
+    "  impasto studio --host 0.0.0.0                      for other computers, with a token\n\n"
+    "Ctrl-C ends it within ten seconds; paintings under way go on when it starts again. Needs"
+    " impasto[studio].",
     "weights": "List, fetch, add, check or delete the weights of the networks.",
     "doctor": "Show what is installed, what will paint, and what is missing.",
 }

@@ -17,6 +17,7 @@ from impasto.cli.options import (
     Output,
     OutputOptions,
     Places,
+    Remote,
     Running,
     RunningOptions,
     refuse_options,
@@ -102,6 +103,7 @@ def command(
     places: Places = NO_PLACES,
     output: Output = NO_OUTPUT,
     running: Running = NO_RUNNING,
+    remote: Remote = None,
 ) -> int:
     """Paint a photograph, a folder of them or a film in one pass of a trained network."""
     if show:
@@ -110,10 +112,15 @@ def command(
         return list_shelf(json=running.json)
     if photo is None:
         raise ConfigError("Which picture is to be painted? Name a photograph, a folder or a film.")
-    refuse_options((photo, *styles), "--network")
+    refuse_options((photo, *styles), "--network", "--remote")
     if running.weights is not None:
         raise ConfigError("--weights belongs to impasto paint; here it is --network FILE.")
     config = FastConfig(**settings.given())
+    if remote is not None:
+        from impasto.cli.remote import paint_remotely
+
+        order = {"kind": "fast", "settings": config.to_dict(), "network": network}
+        return paint_remotely(remote, order, photo, styles, places, output, running)
     commission = commission_fast(photo, styles, config, network, places)
     if photo != "-" and Path(photo).is_file():
         from impasto.movies import is_film

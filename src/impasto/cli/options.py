@@ -13,23 +13,22 @@ from typing import Annotated, Any, Literal, TypeVar
 from cyclopts import Group, Parameter
 from pydantic import BaseModel
 
-from impasto.config import PaintConfig
+from impasto.config import GROUPS, PaintConfig
 from impasto.errors import ConfigError
 from impasto.fastconfig import FastConfig
 from impasto.masknames import is_mask_name
 
 _T = TypeVar("_T")
 
-_PAINTER = Group.create_ordered("What it looks like")
+_PAINTER = Group.create_ordered(GROUPS["size"])
 _PLACES = Group.create_ordered("Where what is painted")
 _FAMILY = Group.create_ordered("Pictures that belong together")
 _OUTPUT = Group.create_ordered("Output")
 _RUNNING = Group.create_ordered("Running")
-_OBJECTIVE = Group.create_ordered("Expert: objective")
-_NETWORK = Group.create_ordered("Expert: network")
-_OPTIMISATION = Group.create_ordered("Expert: optimisation")
+_OBJECTIVE = Group.create_ordered(GROUPS["loss"])
+_NETWORK = Group.create_ordered(GROUPS["backbone"])
+_OPTIMISATION = Group.create_ordered(GROUPS["optimizer"])
 
-#: The first setting of each group, in the order of `PaintConfig`.
 _GROUP_STARTS = {
     "size": _PAINTER,
     "loss": _OBJECTIVE,
@@ -426,6 +425,15 @@ NetworkFile = Annotated[
 ]
 NetworkList = Annotated[
     bool, _flag(_PAINTER, "Tell which networks come with impasto, and paint nothing.", "--list")
+]
+Remote = Annotated[
+    str | None,
+    _in(
+        _RUNNING,
+        "Let a studio paint in place of this computer: http://HOST:PORT, with ?token=... where it"
+        " needs one; see impasto studio.",
+        metavar="URL",
+    ),
 ]
 InitFile = Annotated[
     str | None,

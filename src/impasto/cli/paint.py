@@ -21,6 +21,7 @@ from impasto.cli.options import (
     PaintOptions,
     PlacementOptions,
     Places,
+    Remote,
     Running,
     RunningOptions,
     Settings,
@@ -131,13 +132,21 @@ def command(
     family: Kin = NO_FAMILY,
     output: Output = NO_OUTPUT,
     running: Running = NO_RUNNING,
+    remote: Remote = None,
 ) -> int:
     """Paint a photograph, or a folder of them."""
-    refuse_options((photo, *styles), "--init-file")
+    refuse_options((photo, *styles), "--init-file", "--remote")
     recorded, notes = _read_family(family, settings)
     config = settings_from(settings, init_file, **recorded)
     if not styles and config.needs_style:
         raise ConfigError("No style is given; name a picture, or a style from impasto styles.")
+    if remote is not None:
+        from impasto.cli.remote import paint_remotely
+
+        if init_file is not None or family.family is not None:
+            raise ConfigError("--remote does without --init-file and --family; leave them out.")
+        order = {"kind": "paint", "settings": config.to_dict()}
+        return paint_remotely(remote, order, photo, styles, places, output, running)
     commission = Commission(photo, styles, config, init_file, places, notes, family)
     return carry_out(commission, output, running)
 

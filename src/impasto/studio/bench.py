@@ -1,0 +1,150 @@
+"""What a process of the studio paints with.
+
+Painters are kept. Nothing is ever downloaded here, and no file opened but those the server names.
+"""
+
+import functools
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from impasto import images
+from impasto.api import Job, Painter, Placement
+from impasto.config import PaintConfig
+from impasto.devices import keep_freed_memory
+from impasto.fastconfig import FastConfig
+from impasto.fastpainter import FastPainter
+from impasto.images import Picture
+from impasto.masks.found import read_mask
+from impasto.progress import Progress
+from impasto.pyramid import fit_size, plan_painting, resize
+
+#: Long side of previews in px.
+_PREVIEW_SIDE = 1024
+_PREVIEW_QUALITY = 85
+#: Fast networks, and small pictures for sketches, that are kept in memory.
+_KEPT_NETWORKS, _KEPT_PICTURES = 2, 12
+
+
+class Bench:
+    """Paints what the server asks for.
+
+    Args:
+        device: auto, cpu, cuda:0 or mps.
+        max_pixels: Largest picture that is decoded.
+    """
+
+    def __init__(self, device: str, max_pixels: int) -> None:
+        keep_freed_memory()
+        self._device, self._max_pixels = device, max_pixels
+        self.open_network = functools.lru_cache(_KEPT_NETWORKS)(self._open_network)
+        self._load_kept = functools.lru_cache(_KEPT_PICTURES)(self._load)
+
+    @functools.cached_property
+    def painter(self) -> Painter:
+        """Who paints without a fast network."""
+        return Painter(device=self._device, offline=True, max_pixels=self._max_pixels)
+
+    def warm(self) -> str:
+        """Load what most jobs need; returns the device in a word."""
+        self.painter.load_encoder(PaintConfig())
+        return str(self.painter.device)
+
+    def prepare(self, task: dict[str, Any]) -> Job:
+        """A job from what the server says.
+
+        Raises:
+            ImpastoError: If it cannot be painted.
+        """
+        placement = self._place(task)
+        if task["network"] is not None:
+            painter = self.open_network(task["network"])
+            photo = self._load(**task["photo"])
+            styles = [self._load_style(style) for style in task["styles"]]
+            return painter.prepare(
+                photo, styles, FastConfig(**task["settings"]), placement=placement
+            )
+        if task["canvas"] is not None:
+            height, width = task["canvas"]
+            photo = images.load(images.name_canvas(width, height))
+        else:
+            photo = self._load(**task["photo"])
+        pictures = [self._load(**style) for style in task["styles"]]
+        config = PaintConfig(**task["settings"])
+        return self.painter.prepare(photo, pictures, config, placement=placement)
+
+    def sketch(self, task: dict[str, Any]) -> bytes:
+        """A fast painting as JPEG; its pictures are small and kept.
+
+        Raises:
+            ImpastoError: If it cannot be painted.
+        """
+        painter = self.open_network(task["network"])
+        photo = self._load_kept(**task["photo"])
+        styles = [
+            self._load_kept(**style) if "path" in style else style["name"]
+            for style in task["styles"]
+        ]
+        job = painter.prepare(photo, styles, FastConfig(**task["settings"]))
+        (*_, last) = job.run()
+        return images.encode(
+            job.collect(last).picture, format="jpeg", quality=_PREVIEW_QUALITY, settings=None
+        )
+
+    def _open_network(self, path: str) -> FastPainter:
+        return FastPainter(path, device=self._device, offline=True, max_pixels=self._max_pixels)
+
+    def _place(self, task: dict[str, Any]) -> Placement | None:
+        """Masks; what is protected keeps none of the strength."""
+        masks = tuple(self._load(**mask) for mask in task["masks"])
+        strength = None
+        if task["protect"] is not None:
+            mask = 1 - read_mask(self._load(**task["protect"]))
+            strength = Picture(mask.expand(-1, 3, -1, -1).contiguous(), name="protect")
+        if not masks and strength is None:
+            return None
+        return Placement(masks=masks, strength_map=strength)
+
+    def _load_style(self, style: dict[str, str]) -> Picture | str:
+        return self._load(**style) if "path" in style else style["name"]
+
+    def _load(self, path: str, name: str) -> Picture:
+        return replace(images.load(Path(path), max_pixels=self._max_pixels), name=name)
+
+
+def list_scales(job: Job) -> list[tuple[int, int]]:
+    """Steps and pixels of each scale of a job."""
+    plan = plan_painting(job.config, job.photo.size)
+    return [(scale.steps, scale.size[0] * scale.size[1]) for scale in plan]
+
+
+def tell(progress: Progress, scales: list[tuple[int, int]]) -> dict[str, Any]:
+    """Progress as the page shows it.
+
+    Args:
+        progress: What happened.
+        scales: Steps and pixels of each scale.
+    """
+    whole = sum(steps * pixels for steps, pixels in scales)
+    done = sum(steps * pixels for steps, pixels in scales[: progress.scale])
+    done += progress.step * progress.size[0] * progress.size[1]
+    return {
+        "done": 1.0 if progress.done else min(0.999, done / max(whole, 1)),
+        "step": progress.step,
+        "steps": progress.steps,
+        "width": progress.size[1],
+        "height": progress.size[0],
+        "scale": progress.scale,
+        "scales": progress.scales,
+        "loss": progress.loss if math.isfinite(progress.loss) else None,
+        "seconds_left": progress.seconds_left,
+    }
+
+
+def draw_preview(pixels: Any) -> bytes:
+    """A picture (1, 3, H, W) as a small JPEG."""
+    size = (pixels.shape[-2], pixels.shape[-1])
+    if max(size) > _PREVIEW_SIDE:
+        pixels = resize(pixels, fit_size(size, _PREVIEW_SIDE))
+    return images.encode(pixels, format="jpeg", quality=_PREVIEW_QUALITY)

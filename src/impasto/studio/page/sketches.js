@@ -1,0 +1,63 @@
+// Sketches by a fast network, while a choice is being made: the newest wins.
+import { readSketch } from "./api.js";
+import { later } from "./dom.js";
+import { listShares } from "./mix.js";
+import { change, findNetwork, now, watch } from "./store.js";
+
+const PAUSE = 120; // milliseconds
+const SIZE = 512;
+const MOST_STRENGTH = 2;
+const INPUTS = ["photo", "picks", "settings", "network", "kind", "sketching", "options"];
+let running = null;
+let drawn = "";
+
+/** Sketch after every change of what a sketch depends on. */
+export function offerSketches() {
+  watch([...INPUTS, "showing"], () => { if (!now().showing) sketchSoon(); });
+}
+
+const sketchSoon = later(PAUSE, sketch);
+
+async function sketch() {
+  const request = describe(now());
+  const key = JSON.stringify(request);
+  if (key === drawn) return;
+  running?.abort();
+  drawn = key;
+  if (!request) return replace(null);
+  running = new AbortController();
+  try {
+    replace(await readSketch(request, running.signal), request.network);
+  } catch (error) {
+    forgive(error, key);
+  }
+  return undefined;
+}
+
+// A sketch that was overtaken is no matter; one that failed leaves the photograph.
+function forgive(error, key) {
+  if (error.name === "AbortError" || error.status === 409 || drawn !== key) return;
+  drawn = "";
+  replace(null);
+}
+
+function replace(blob, network) {
+  const old = now().sketch?.url;
+  const sketch = blob ? { url: URL.createObjectURL(blob), label: network ? `Sketch by ${network}` : "Sketch" } : null;
+  change({ sketch });
+  // The old one may be on the easel until the new one is decoded.
+  if (old) setTimeout(() => URL.revokeObjectURL(old), 2000);
+}
+
+function describe({ photo, picks, settings, kind, sketching, options }) {
+  const network = findSketcher(options, kind);
+  if (!sketching || !photo || picks.length === 0 || kind === "texture" || !network) return null;
+  const strength = Math.min(MOST_STRENGTH, settings[kind].strength ?? 1);
+  return { photo, styles: picks.map((pick) => pick.id), shares: listShares(picks), network: network.name, strength, size: SIZE };
+}
+
+// The chosen network for a fast painting, any that knows every style for another.
+function findSketcher(options, kind) {
+  const open = options?.networks.find((network) => !network.holds_styles) ?? null;
+  return kind === "fast" ? (findNetwork() ?? options?.networks[0] ?? null) : open;
+}

@@ -1,0 +1,108 @@
+"""Sketches: fast paintings at once, from a process of their own."""
+
+import asyncio
+import base64
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+from impasto.studio.faults import BusyError, FullError, InvalidError, NotReadyError
+from impasto.studio.processes import COMMAND, GoneError, Process
+from impasto.studio.settings import StudioSettings
+
+#: Most requests that wait, of all sessions; of each only the newest one does.
+_MOST_WAITING = 32
+
+
+class SketchDesk:
+    """Takes one request after the other; of each session the newest one wins.
+
+    Args:
+        settings: Of the studio.
+        command: How the process is started.
+    """
+
+    def __init__(self, settings: StudioSettings, command: Sequence[str] = COMMAND) -> None:
+        first = {
+            "device": settings.devices[0], "max_pixels": settings.max_pixels,
+            "keep_every": settings.keep_every, "warm": False,
+        }  # fmt: skip
+        self._new = lambda: Process(command, first, settings.silence)
+        self._process: Process | None = None
+        self._turn = asyncio.Lock()
+        self._waiting: dict[str, asyncio.Event] = {}
+        self._numbers = itertools.count(1)
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the process."""
+        return None if self._process is None else self._process.pid
+
+    async def sketch(self, session: str, task: dict[str, Any]) -> bytes:
+        """A sketch as JPEG.
+
+        Raises:
+            BusyError: If a newer request of the session came while this one waited.
+            FullError: If too many wait.
+            InvalidError: If it cannot be painted.
+            NotReadyError: If its process died.
+        """
+        await self._wait_turn(session)
+        try:
+            return await self._ask(task)
+        finally:
+            self._turn.release()
+
+    async def close(self) -> None:
+        """Send the process home."""
+        if self._process is not None:
+            await self._process.kill()
+
+    async def _wait_turn(self, session: str) -> None:
+        if (older := self._waiting.get(session)) is not None:
+            older.set()
+        elif len(self._waiting) >= _MOST_WAITING:
+            raise FullError("Too many sketches are waiting; try again in a moment.", retry_after=2)
+        newer = self._waiting[session] = asyncio.Event()
+        turn = asyncio.ensure_future(self._turn.acquire())
+        pushed = asyncio.ensure_future(newer.wait())
+        try:
+            await asyncio.wait({turn, pushed}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await self._give_up(turn)
+            raise
+        finally:
+            pushed.cancel()
+            if self._waiting.get(session) is newer:
+                del self._waiting[session]
+        if newer.is_set():
+            await self._give_up(turn)
+            raise BusyError("A newer sketch was asked for.")
+
+    async def _give_up(self, turn: "asyncio.Future[Any]") -> None:
+        if not turn.cancel() and turn.done() and not turn.cancelled():
+            self._turn.release()
+
+    async def _ask(self, task: dict[str, Any]) -> bytes:
+        number = next(self._numbers)
+        try:
+            process = await self._hire()
+            await process.say({"sketch": task, "number": number})
+            while (told := await process.hear()).get("number") != number:
+                pass
+        except (GoneError, OSError) as error:
+            self._process = None
+            raise NotReadyError(
+                f"The process for sketches {error}; try again.", retry_after=1
+            ) from error
+        if "error" in told:
+            raise InvalidError(told["error"])
+        return base64.b64decode(told["jpeg"])
+
+    async def _hire(self) -> Process:
+        if self._process is None:
+            process = self._new()
+            await process.start()
+            await process.hear()
+            self._process = process
+        return self._process

@@ -1,0 +1,46 @@
+"""The API as it describes itself, asked thousands of things that nobody thought of."""
+
+import hypothesis
+import pytest
+import schemathesis
+
+from studio_client import API, Visitor, serving
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def visitor(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studio")
+    with serving(folder, max_queued=5) as (address, _), Visitor(address) as visitor:
+        yield visitor
+
+
+@pytest.fixture(scope="module")
+def api(visitor):
+    headers = {"authorization": visitor.headers["authorization"]}
+    return schemathesis.openapi.from_url(f"{visitor.base_url}{API}/openapi.json", headers=headers)
+
+
+schema = schemathesis.pytest.from_fixture("api")
+
+
+@schema.parametrize()
+@hypothesis.settings(max_examples=8, deadline=None, database=None, derandomize=True,
+                     suppress_health_check=list(hypothesis.HealthCheck))  # fmt: skip
+def test_nothing_is_answered_with_a_fault_of_ours(case, visitor):
+    answer = case.call(headers={"authorization": visitor.headers["authorization"]}, timeout=20)
+    assert answer.status_code < 500 or answer.status_code in (503, 507), answer.text
+    if answer.status_code >= 400:
+        told = answer.json()["error"]
+        assert told["code"]
+        assert "\n" not in told["message"]
+        assert "Traceback" not in told["message"]
+
+
+def test_description_is_whole(visitor):
+    described = visitor.get(f"{API}/openapi.json").json()
+    assert described["openapi"].startswith("3.1")
+    assert len(described["paths"]) >= 17
+    for path in ("/docs", "/redoc", f"{API}/docs"):
+        assert visitor.get(path).status_code == 404
