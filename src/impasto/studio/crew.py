@@ -264,8 +264,7 @@ class Post:
         self.device, self.job = device, ""
         self.is_ready = False
         first = {
-            "device": device, "max_pixels": max(settings.max_pixels, settings.max_size**2),
-            "keep_every": settings.keep_every, "warm": True,
+            "device": device, "max_pixels": settings.most_pixels, "keep_every": settings.keep_every, "warm": True,
         }  # fmt: skip
         self._crew = crew
         self._new = lambda: Process(command, first, settings.silence)
