@@ -23,7 +23,7 @@ def studio(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studio")
     networks = (
         save_fast(folder / "held.safetensors", "dumoulin", ("first", "second")),
-        save_fast(folder / "any.safetensors", "msgnet"),
+        save_fast(folder / "any.safetensors", "micro"),
     )
     with serving(folder / "data", command=COMMAND, networks=networks) as (address, studio):
         yield address, studio

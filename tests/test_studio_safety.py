@@ -108,8 +108,9 @@ def test_drop_by_drop_is_cut_off_too(studio, visitor):
 
 
 def test_pixels_are_counted_before_they_are_decoded(visitor, monkeypatch):
+    data = draw(300, 200)
     monkeypatch.setattr(Image.Image, "load", lambda *_: pytest.fail("it was decoded"))
-    answer = _send(visitor, draw(300, 200))
+    answer = _send(visitor, data)
     assert answer.status_code == 413
     assert "40,000 pixels" in answer.json()["error"]["message"]
 

@@ -264,9 +264,11 @@ class Post:
         self.device, self.job = device, ""
         self.is_ready = False
         first = {
-            "device": device, "max_pixels": max(settings.max_pixels, settings.max_size**2),
-            "keep_every": settings.keep_every, "warm": True,
-        }  # fmt: skip
+            "device": device,
+            "max_pixels": settings.most_pixels,
+            "keep_every": settings.keep_every,
+            "warm": True,
+        }
         self._crew = crew
         self._new = lambda: Process(command, first, settings.silence)
         self._process: Process | None = None

@@ -144,6 +144,7 @@ async def _run(server: Any, listener: socket.socket, on_started: Callable[[], No
 
 
 def _listen(settings: StudioSettings) -> socket.socket:
+    listener = None
     try:
         found = socket.getaddrinfo(
             settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -154,6 +155,8 @@ def _listen(settings: StudioSettings) -> socket.socket:
         listener.bind(address)
         listener.listen(256)
     except OSError as error:
+        if listener is not None:
+            listener.close()
         raise ConfigError(
             f"Cannot listen at {settings.host}:{settings.port}: {error.strerror or error}; choose"
             " another --port, or 0 for one that is free."

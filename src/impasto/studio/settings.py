@@ -14,6 +14,8 @@ Count = Annotated[int, Field(ge=1, le=10_000)]
 Bytes = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
+_GALLERY_PIXELS = 1_000_000
+
 
 def _find_home() -> Path:
     return Path(platformdirs.user_data_dir("impasto", appauthor=False)) / "studio"
@@ -91,6 +93,11 @@ class StudioSettings(BaseModel):
         if self.token is not None and len(self.token) < 16:
             raise ConfigError("--token: choose 16 characters or more, or leave it out.")
         return self
+
+    @property
+    def most_pixels(self) -> int:
+        """Of any picture that is painted with: those that were sent, canvases, the gallery's."""
+        return max(self.max_pixels, self.max_size**2, _GALLERY_PIXELS)
 
     @property
     def is_local(self) -> bool:

@@ -24,7 +24,7 @@ class SketchDesk:
 
     def __init__(self, settings: StudioSettings, command: Sequence[str] = COMMAND) -> None:
         first = {
-            "device": settings.devices[0], "max_pixels": settings.max_pixels,
+            "device": settings.devices[0], "max_pixels": settings.most_pixels,
             "keep_every": settings.keep_every, "warm": False,
         }  # fmt: skip
         self._new = lambda: Process(command, first, settings.silence)
