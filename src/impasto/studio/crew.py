@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import Sequence
@@ -270,7 +271,7 @@ class Post:
             "warm": True,
         }
         self._crew = crew
-        self._new = lambda: Process(command, first, settings.silence)
+        self._new = functools.partial(Process, command, first, settings.silence)
         self._process: Process | None = None
         self._killer: asyncio.Task[None] | None = None
 

@@ -16,8 +16,9 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from impasto.errors import ConfigError
-from impasto.studio.app import Studio, create_app
+from impasto.studio.app import create_app
 from impasto.studio.disk import disk_faults
+from impasto.studio.premises import Studio
 from impasto.studio.processes import COMMAND
 from impasto.studio.settings import StudioSettings
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -27,7 +28,7 @@ class SketchDesk:
             "device": settings.devices[0], "max_pixels": settings.most_pixels,
             "keep_every": settings.keep_every, "warm": False,
         }  # fmt: skip
-        self._new = lambda: Process(command, first, settings.silence)
+        self._new = functools.partial(Process, command, first, settings.silence)
         self._process: Process | None = None
         self._turn = asyncio.Lock()
         self._waiting: dict[str, asyncio.Event] = {}
