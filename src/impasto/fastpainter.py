@@ -277,7 +277,8 @@ def fast(
         photo: The photograph: path, bytes, open file, PIL image, array or tensor.
         styles: One style or several: pictures, names from the gallery, or names of the styles
             that the network holds.
-        network: Name of a network that comes with impasto, or a file.
+        network: Name of a network that comes with impasto, or a file; left out: `gallery` for
+            names of its styles, else the usual one.
         placement: Masks and a map of strength.
         device: `auto`, `cpu`, `cuda` or `mps`.
         **settings: Any field of `FastConfig`, such as `size=2048` or `strength=0.7`.
@@ -291,7 +292,9 @@ def fast(
     several: Sequence[Source | Picture] = (
         styles if isinstance(styles, list | tuple) else [styles]  # type: ignore[list-item]
     )
-    painter = FastPainter(network, device=device)
+    painter = FastPainter(
+        find_network(None if network is None else os.fspath(network), several), device=device
+    )
     job = painter.prepare(photo, several, FastConfig(**settings), placement=placement)
     (*_, last) = job.run()
     return job.collect(last)

@@ -144,7 +144,7 @@ def commission_fast(
     from impasto.shelf import find_network
 
     # An unknown network is told before anything else is looked at.
-    path = find_network(network)
+    path = find_network(network, styles)
     return FastCommission(
         photo, styles, config.for_paint(), None, places, notes, network=str(path), fast=config
     )

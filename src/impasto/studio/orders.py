@@ -12,7 +12,7 @@ from impasto.config import PaintConfig
 from impasto.errors import ConfigError, ImpastoError
 from impasto.fastconfig import FastConfig
 from impasto.pyramid import SMALLEST_SIDE, Size, plan_painting
-from impasto.shelf import list_networks
+from impasto.shelf import choose_usual, list_networks
 from impasto.studio.faults import InvalidError, UnknownError
 from impasto.studio.form import Asked, read_settings
 from impasto.studio.settings import StudioSettings
@@ -119,7 +119,7 @@ class Counter:
         """
         read = read_settings(asked.kind, asked.settings, self.backbones)
         size = self._find_size(session, asked, read)
-        network = self.find_network(asked.network) if asked.kind == "fast" else None
+        network = self.find_network(asked.network, asked.styles) if asked.kind == "fast" else None
         if asked.network is not None and asked.kind != "fast":
             raise InvalidError("A network paints only jobs of the kind fast; leave it out.")
         styles = self.check_styles(session, asked.styles, network)
@@ -138,8 +138,8 @@ class Counter:
         request = asked.model_dump() | {"styles": styles, "masks": masks, "network": network}
         return Order(request, work)
 
-    def find_network(self, name: str | None) -> str:
-        """The name of a fast network; the usual one if none is named.
+    def find_network(self, name: str | None, styles: Sequence[str]) -> str:
+        """The name of a fast network; if none is named, the usual one for these styles.
 
         Raises:
             InvalidError: If there is none.
@@ -147,7 +147,8 @@ class Counter:
         if not self.networks:
             raise InvalidError("There is no fast network here; see docs/training.md.")
         if name is None:
-            return "micro" if "micro" in self.networks else next(iter(self.networks))
+            names = [style.removeprefix(_GALLERY) for style in styles]
+            return choose_usual(self.networks, names)
         if name not in self.networks:
             raise InvalidError(f"There is no such network; choose of {', '.join(self.networks)}.")
         return name
