@@ -195,7 +195,10 @@ def test_server_that_is_killed_loses_nothing(tmp_path):
         visitor.wait(done)
         running = visitor.order(photo, settings=SLOW | {"steps": [200]})["id"]
         waiting = visitor.order(photo, settings=QUICK)["id"]
-        visitor.wait_steps(running, 50)
+        visitor.wait_steps(running, 30)
+        kept, seen = tmp_path / "jobs" / running / "checkpoint.resume", time.time()
+        while not kept.exists() or kept.stat().st_mtime < seen:
+            time.sleep(0.02)
         server.kill()
         server.wait()
     with process(tmp_path) as (address, _), Visitor(address) as visitor:
