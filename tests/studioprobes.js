@@ -14,7 +14,7 @@
   pixels(selector) {
     const image = document.querySelector(selector);
     const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
-    const context = canvas.getContext("2d");
+    const context = canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(image, 0, 0);
     return Array.from(context.getImageData(0, 0, canvas.width, canvas.height).data);
   },
@@ -22,7 +22,10 @@
   /** How many pixels of the regions are covered. */
   covered() {
     const canvas = document.querySelector("canvas.tint");
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const copy = new OffscreenCanvas(canvas.width, canvas.height);
+    const context = copy.getContext("2d", { willReadFrequently: true });
+    context.drawImage(canvas, 0, 0);
+    const { data } = context.getImageData(0, 0, copy.width, copy.height);
     return data.filter((value, index) => index % 4 === 3 && value).length;
   },
 

@@ -104,7 +104,8 @@ def visit(browser: Browser, studio: tuple[Server, House]) -> Iterator[Callable[.
     yield enter
     for visitor in visitors:
         visitor.context.close()
-    assert [one.wrong for one in visitors] == [[] for _ in visitors]
+    wrong = [line for one in visitors for line in one.wrong]
+    assert not wrong, wrong
 
 
 @pytest.fixture

@@ -50,7 +50,7 @@ def test_no_descriptor_is_left(paths):
     for _ in range(3):
         take(3, crops, 2, workers=2)
         counts.append(len(list(FILES.iterdir())))
-    assert counts[1] == counts[2]  # the first time PyTorch opens some of its own, for good
+    assert counts[2] <= counts[1]  # the first time PyTorch opens some of its own, for good
 
 
 def test_goes_on_anywhere(paths):

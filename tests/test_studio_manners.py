@@ -83,6 +83,7 @@ def test_keyboard_only(page: Page, house: House) -> None:
     expect(page.locator('#wall [data-key="gallery:mosaic"]')).to_be_focused()
     page.locator("[data-key=regions]").focus()
     page.keyboard.press("Enter")
+    expect(page.locator("canvas.tint")).to_have_attribute("tabindex", "0")
     page.locator("canvas.tint").focus()
     for key in ("ArrowRight", "ArrowRight", "ArrowDown", "]", "Space", "Escape"):
         page.keyboard.press(key)

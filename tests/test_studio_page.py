@@ -97,7 +97,7 @@ def test_every_expert_setting_is_behind_one_door(page: Page, house: House) -> No
     expect(page.locator("[data-key=door]")).to_contain_text("4 changed")
     begin(page)
     assert last_job(house)["settings"] == {
-        "style_layers": ["relu1_1", "relu2_1"], "loss": "gatys", "tv_weight": 0.5, "history": 6,
+        "style_layers": ["relu1_1", "relu2_1"], "loss": "gatys", "tv_weight": 0.5, "history": 1,
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from impasto.trainlosses import tone_difference
 
 def test_tones_are_the_same_in_other_colours_and_contrast():
     photo = F.interpolate(torch.rand(2, 3, 4, 4), (32, 32))
-    assert tone_difference(0.2 + 0.3 * photo, photo).item() == pytest.approx(0, abs=0.01)
+    assert tone_difference(0.2 + 0.3 * photo, photo).item() == pytest.approx(0, abs=0.02)
 
 
 def test_a_negative_has_opposite_tones():

@@ -94,9 +94,11 @@ export class Strokes {
     context.lineCap = context.lineJoin = "round";
     context.lineWidth = size * Math.max(this.width, this.height);
     context.beginPath();
-    points.slice(from).forEach(([x, y], index) => {
+    const piece = points.slice(from);
+    piece.forEach(([x, y], index) => {
       if (index === 0) context.moveTo(x * this.width, y * this.height);
-      context.lineTo(x * this.width, y * this.height);
+      // A line without a length is not drawn, whatever its caps.
+      context.lineTo(x * this.width + (piece.length === 1 ? 0.01 : 0), y * this.height);
     });
     context.stroke();
     context.globalCompositeOperation = "source-over";
