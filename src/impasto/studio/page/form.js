@@ -47,10 +47,11 @@ function renderKinds({ kinds }, kind) {
 
 function renderNetworks(networks) {
   if (networks.length === 0) return make("p", { class: "hint", text: "No trained network is installed; see impasto weights list." });
-  const chosen = now().network ?? networks[0].name;
+  const chosen = now().network ?? "";
+  const usual = make("option", { value: "", text: "what suits the styles", selected: chosen === "" });
   const options = networks.map(({ name, kind }) => make("option", { value: name, text: kind && kind !== name ? `${name} (${kind})` : name, selected: name === chosen }));
   return make("div", { class: "field" }, make("div", { class: "head" }, make("label", { class: "label", for: "network", text: "Network" })),
-    make("select", { id: "network", on: { change: (event) => change({ network: event.target.value, showing: null }) } }, options));
+    make("select", { id: "network", on: { change: (event) => change({ network: event.target.value || null, showing: null }) } }, [usual, ...options]));
 }
 
 function renderPresets(presets) {

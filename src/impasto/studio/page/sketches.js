@@ -50,14 +50,17 @@ function replace(blob, network) {
 }
 
 function describe({ photo, picks, settings, kind, sketching, options }) {
-  const network = findSketcher(options, kind);
+  const network = findSketcher(options, kind, picks);
   if (!sketching || !photo || picks.length === 0 || kind === "texture" || !network) return null;
   const strength = Math.min(MOST_STRENGTH, settings[kind].strength ?? 1);
   return { photo, styles: picks.map((pick) => pick.id), shares: listShares(picks), network: network.name, strength, size: SIZE };
 }
 
-// The chosen network for a fast painting, any that knows every style for another.
-function findSketcher(options, kind) {
-  const open = options?.networks.find((network) => !network.holds_styles) ?? null;
-  return kind === "fast" ? (findNetwork() ?? options?.networks[0] ?? null) : open;
+// The chosen network for a fast painting; else one that holds these very styles, or takes any.
+function findSketcher(options, kind, picks) {
+  const networks = options?.networks ?? [];
+  const holds = (network) =>
+    network.holds_styles && picks.every(({ id }) => network.styles.includes(id.replace(/^gallery:/, "")));
+  const fitting = networks.find(holds) ?? networks.find((network) => !network.holds_styles) ?? null;
+  return kind === "fast" ? (findNetwork() ?? fitting) : fitting;
 }
