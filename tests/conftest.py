@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto import weights
+from impasto.cli import main
 from impasto.encoders.vgg import BLOCKS, CHANNELS, VGG
 
 # A deadline would make each property a timed test.
@@ -64,6 +65,18 @@ def vgg19(make_vgg19: Callable[..., VGG]) -> VGG:
 def random_state() -> Callable[[str], Mapping[str, Tensor]]:
     """Makes torchvision's state dict of an architecture with weights drawn at random."""
     return _draw_weights
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Call the command line; gives (exit code, standard output, standard error)."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
 
 
 def _shrink(picture: object, factor: int) -> Tensor:

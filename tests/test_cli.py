@@ -20,7 +20,6 @@ from rich.console import Console
 
 from impasto import images
 from impasto.checkpoints import checkpoint_path
-from impasto.cli import main
 from impasto.cli.bar import Bar
 from impasto.cli.batch import name_results
 from impasto.cli.interruption import Interrupted, Interruption
@@ -54,18 +53,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMPASTO_DEBUG", "0")
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys):
-    """Call the command line; gives (exit code, standard output, standard error)."""
-
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

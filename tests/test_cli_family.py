@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from impasto import images
-from impasto.cli import main
 from impasto.families import Family
 from impasto.palettes import measure_palette, measure_spread, palette_distance
 
@@ -36,16 +35,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMPASTO_DEBUG", "0")
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def record_of(path):

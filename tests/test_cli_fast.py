@@ -12,7 +12,7 @@ import impasto
 from fast_networks import SIZES, make_network, save_fast
 from impasto import images, shelf
 from impasto.errors import ConfigError, WeightsError
-from test_cli import fails, folder, make_picture, run  # noqa: F401 - fixtures
+from test_cli import fails, folder, make_picture  # noqa: F401 - fixtures
 from test_cli_process import call
 
 NET = ("--network", "any.safetensors", "--size", "64")

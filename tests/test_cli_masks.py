@@ -14,7 +14,6 @@ from torch import Tensor
 
 from impasto import images
 from impasto.api import Painter, Placement, find_mask
-from impasto.cli import main
 from impasto.config import PaintConfig
 from impasto.masks import people
 from impasto.pyramid import resize
@@ -31,16 +30,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Image.fromarray(skimage.data.coffee()[::4, ::4]).save(tmp_path / "brush.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import torch
 from PIL import Image
 
 from impasto import images, scoring
-from impasto.cli import main
 from impasto.encoders.vgg import VGG
 from impasto.judges import Critic
 from impasto.scoring import Judges
@@ -42,16 +41,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     portrait.save(tmp_path / "styles" / "cold.png")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    def call(*arguments: object) -> tuple[int, str, str]:
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 PAIR = ("photos/cup.png", "styles/warm.png")

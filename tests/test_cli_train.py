@@ -18,7 +18,6 @@ from safetensors.torch import load_file
 
 from fast_networks import save_fast
 from impasto import shelf
-from impasto.cli import main
 from impasto.trainconfig import read_recipe
 from impasto.trained import Card, read_card, save_network
 from test_cli import make_picture
@@ -56,16 +55,6 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMPASTO_DEBUG", "0")
     return tmp_path
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
 
 
 def test_trains(folder, run):

@@ -15,7 +15,7 @@ from impasto.export import export_network
 from impasto.networks.blocks import fit_stride
 from impasto.onnxpaint import OnnxPainter, main, read_codes, write_codes
 from impasto.trained import Card
-from test_cli import fails, folder, run  # noqa: F401 - fixtures
+from test_cli import fails, folder  # noqa: F401 - fixtures
 
 
 def export(kind, path, style, arithmetic="float32"):

@@ -1,5 +1,6 @@
 """The lab at work: every command through the command line, on tiny pictures and shallow layers."""
 
+import functools
 import json
 import os
 import signal
@@ -51,13 +52,8 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main(["lab", *(str(argument) for argument in arguments)])
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return call
+def run(run):
+    return functools.partial(run, "lab")
 
 
 def read_lines(folder):

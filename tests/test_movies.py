@@ -10,7 +10,7 @@ from fast_networks import make_network, save_fast
 from impasto.errors import ConfigError, ImageError
 from impasto.frames import FramePainter, find_stillness
 from impasto.movies import FilmReader, FilmWriter, find_container, is_film
-from test_cli import fails, folder, make_picture, run  # noqa: F401 - fixtures
+from test_cli import fails, folder, make_picture  # noqa: F401 - fixtures
 
 av = pytest.importorskip("av")
 

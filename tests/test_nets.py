@@ -17,7 +17,7 @@ from impasto import shelf
 from impasto.cli.doctor import _examine_networks
 from impasto.provenance import find_commit
 from impasto.trained import Card, read_card, save_network
-from test_cli import folder, run  # noqa: F401 - fixtures
+from test_cli import folder  # noqa: F401 - fixtures
 
 ROOT = Path(__file__).parents[1]
 NETWORKS = shelf.list_networks()

@@ -283,3 +283,21 @@ def test_micro_paints_in_the_colours_of_the_style(build):
         network.last.weight.mul_(20)
         painted = network(photo, network.describe(style))
     assert torch.allclose(describe_colors(painted), describe_colors(style), atol=0.02)
+
+
+def test_strain_is_the_squared_excess_of_single_places():
+    calm = torch.tensor([[[[-1.0, 1.0], [1.0, -1.0]]]])
+    assert blocks.sum_strain([calm]).item() == 0
+    spiked = torch.zeros(1, 1, 10, 10)
+    spiked[..., 3, 4] = 100  # sqrt(99) deviations from the mean
+    expected = (99**0.5 - 4) ** 2 / 100
+    assert blocks.sum_strain([calm, spiked]).item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_bodies_are_kept_only_while_it_learns(build):
+    network, photo = build("johnson"), draw(1, 3, 16, 16)
+    network.train()(photo, torch.ones(1, 1))
+    assert len(network.bodies) == len(network.blocks) + len(network.up)
+    network.bodies.clear()
+    network.eval()(photo, torch.ones(1, 1))
+    assert not network.bodies

@@ -79,6 +79,12 @@ def test_the_loss_falls(teach, objective):
     assert sum(losses[-8:]) < most * sum(losses[:8])
 
 
+def test_strain_is_a_term_only_if_it_weighs(teach):
+    for weight, there in ((0.0, False), (0.2, True)):
+        (progress,) = teach("johnson", steps=1, strain_weight=weight).run()
+        assert ("strain" in progress.terms) is there
+
+
 @pytest.mark.parametrize(
     ("network", "identity"), [("dumoulin", 0), ("micro", 0.5), ("msgnet", 0.5), ("adain", 0)]
 )

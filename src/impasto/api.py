@@ -50,6 +50,7 @@ from impasto.patterns import make_seamless, soften_border
 from impasto.progress import PaintState, Progress
 from impasto.pyramid import (
     SMALLEST_SIDE,
+    Size,
     choose_dpi,
     plan_painting,
     resize,
@@ -608,21 +609,34 @@ def find_style(style: Source | Picture) -> Source | Picture:
     return gallery.picture_path(style) if bare or style in gallery.STYLES else style
 
 
-def _check_job(job: Job) -> None:
-    last = plan_painting(job.config, job.photo.size)[-1]
-    if min(*last.size, *job.photo.size) < SMALLEST_SIDE:
-        height, width = job.photo.size
+def check_areas(photo: Picture, styles: Sequence[Picture], *sizes: Size) -> None:
+    """See that pictures, and what is made of them, have an area worth painting.
+
+    Args:
+        photo: The photograph.
+        styles: Style pictures.
+        sizes: At which it is to be painted, the last one at the least.
+
+    Raises:
+        ImageError: If a side is too short.
+    """
+    last = sizes[-1]
+    if min(*photo.size, *(side for size in sizes for side in size)) < SMALLEST_SIDE:
+        height, width = photo.size
         raise ImageError(
-            f"{job.photo.name} is {width}x{height} px and would be painted at"
-            f" {last.size[1]}x{last.size[0]}; each side of both must be at least"
-            f" {SMALLEST_SIDE} px."
+            f"{photo.name} is {width}x{height} px and would be painted at"
+            f" {last[1]}x{last[0]}; each side of both must be at least {SMALLEST_SIDE} px."
         )
-    for style in job.styles:
+    for style in styles:
         if min(style.size) < SMALLEST_SIDE:
             raise ImageError(
                 f"The style {style.name} is only {style.size[1]}x{style.size[0]} px; each side"
                 f" must be at least {SMALLEST_SIDE} px."
             )
+
+
+def _check_job(job: Job) -> None:
+    check_areas(job.photo, job.styles, plan_painting(job.config, job.photo.size)[-1].size)
     if not job.styles and job.config.needs_style:
         raise ConfigError("No style is given; name at least one style picture.")
     if "file" in parse_blend(job.config.init) and job.start is None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from impasto.api import Job, identify
-from impasto.errors import ConfigError, ImageError
+from impasto.api import Job, check_areas, identify
+from impasto.errors import ConfigError
 from impasto.fastconfig import FastConfig
 from impasto.finishing import check_libraries, parse_finish
 from impasto.painting import paint as run_engine
 from impasto.progress import PaintState, Progress
-from impasto.pyramid import SMALLEST_SIDE, Size, fit_size, plan_painting, resize
+from impasto.pyramid import Size, fit_size, plan_painting, resize
 from impasto.quick import Room, check_parts, paint_quickly
 from impasto.recoloring import check_modes
 from impasto.regions import Guidance, ScaledGuidance, pair_masks
@@ -135,19 +135,7 @@ def check_job(job: FastJob) -> None:
         ConfigError: If settings contradict each other.
         ImageError: If a picture has no area worth painting.
     """
-    full, at_work = job.sizes
-    if min(*full, *at_work, *job.photo.size) < SMALLEST_SIDE:
-        height, width = job.photo.size
-        raise ImageError(
-            f"{job.photo.name} is {width}x{height} px and would be painted at"
-            f" {at_work[1]}x{at_work[0]}; each side of both must be at least {SMALLEST_SIDE} px."
-        )
-    for style in job.styles:
-        if min(style.size) < SMALLEST_SIDE:
-            raise ImageError(
-                f"The style {style.name} is only {style.size[1]}x{style.size[0]} px; each side"
-                f" must be at least {SMALLEST_SIDE} px."
-            )
+    check_areas(job.photo, job.styles, *job.sizes)
     shares = job.fast.style_shares
     if shares is not None and len(shares) != len(job.names):
         raise ConfigError(f"{len(shares)} style shares for {len(job.names)} styles.")

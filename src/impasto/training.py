@@ -19,6 +19,7 @@ from impasto.batches import Batch, draw_share
 from impasto.encoders import Encoder
 from impasto.errors import NumericalError
 from impasto.losses import total_variation
+from impasto.networks.blocks import sum_strain
 from impasto.sightstore import SightStore
 from impasto.statistics import Moments, collect_moments
 from impasto.stylebooks import StyleBook
@@ -250,9 +251,10 @@ def _compute(
             wishes = wishes.index_copy(0, torch.tensor(own, device=device), mine)
         painted = network(photos, wishes).float()
     terms = {"tv": total_variation(painted) * config.tv_weight}
-    strain = getattr(network, "strain", None)
-    if strain is not None and config.strain_weight:
-        terms["strain"] = strain * config.strain_weight
+    bodies: list[Tensor] = getattr(network, "bodies", [])
+    if bodies and config.strain_weight:
+        terms["strain"] = sum_strain(bodies) * config.strain_weight
+    bodies.clear()
     if config.tone_weight:
         terms["tone"] = tone_difference(painted, photos) * config.tone_weight
     if config.content_weight or config.style_weight:

@@ -17,7 +17,6 @@ from impasto.networks.blocks import (
     fit_stride,
     normalise,
     squash,
-    sum_strain,
 )
 
 
@@ -62,14 +61,14 @@ class TransformerNet(nn.Module):
     """
 
     stride = 4
-    #: What `sum_strain` says of the last pass, while it learns.
-    strain: Tensor | None = None
 
     def __init__(self, styles: int = 1, width: int = 32, blocks: int = 5) -> None:
         super().__init__()
         if min(styles, width, blocks) < 1:
             raise ConfigError("A network needs one style, one channel and one block at least.")
         self.styles = styles
+        #: Activations of the last pass while it learns, for `sum_strain`.
+        self.bodies: list[Tensor] = []
         wide, deep = 2 * width, 4 * width
         self.down = nn.ModuleList(
             [
@@ -115,7 +114,8 @@ class TransformerNet(nn.Module):
         norms = iter(self.norms)
         for layer in self.down:
             x = F.relu_(next(norms)(layer(x), rows, ledger))
-        bodies = []
+        bodies = self.bodies if self.training and torch.is_grad_enabled() else []
+        bodies.clear()
         for block in self.blocks:
             x = block(x, rows, ledger)
             bodies.append(x)
@@ -123,8 +123,6 @@ class TransformerNet(nn.Module):
             x = layer(x)
             bodies.append(x)
             x = F.relu_(next(norms)(x, rows, ledger))
-        if self.training and torch.is_grad_enabled():
-            self.strain = sum_strain(bodies)
         return squash(self.last(x))[..., :height, :width]
 
     def _check(self, wish: Tensor) -> Tensor:
