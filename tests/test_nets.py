@@ -99,7 +99,7 @@ def shelf_folder(folder, monkeypatch):  # noqa: F811
     return folder / "nets"
 
 
-def test_list(run, shelf_folder):  # noqa: F811
+def test_list(run, shelf_folder):
     code, out, error = run("fast", "--list")
     assert (code, out) == (0, "")
     assert error == "No network comes with this installation; train one, or name a file.\n"
@@ -119,7 +119,7 @@ def test_list(run, shelf_folder):  # noqa: F811
     assert "damaged" in facts[2]
 
 
-def test_no_photograph(run, shelf_folder):  # noqa: F811
+def test_no_photograph(run, shelf_folder):
     code, out, error = run("fast")
     assert (code, out) == (2, "")
     assert error == (

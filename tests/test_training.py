@@ -85,6 +85,21 @@ def test_strain_is_a_term_only_if_it_weighs(teach):
         assert ("strain" in progress.terms) is there
 
 
+def test_a_slim_critic_teaches_and_goes_on_to_the_same_bits(teach, tmp_path):
+    school = teach("micro", critic_width=0.5)
+    notes = list(school.prepare())
+    assert len(notes) == 3
+    assert "relu2_1 has 64 channels" in notes[-1]
+    for progress in school.run():
+        if progress.step == 2:
+            school.keep(tmp_path / "half", progress.state())
+    other = teach("micro", critic_width=0.5)
+    rest = list(other.run(other.load(tmp_path / "half")))[-1].state()
+    assert same(progress.state().weights, rest.weights)
+    *_, full = teach("micro").run()
+    assert not same(full.state().weights, rest.weights)
+
+
 @pytest.mark.parametrize(
     ("network", "identity"), [("dumoulin", 0), ("micro", 0.5), ("msgnet", 0.5), ("adain", 0)]
 )

@@ -6,13 +6,14 @@ that, given what the ones before it make of the code (greedy, layer by layer). I
 two in place of hours of training, which goes on from there with far fewer pictures.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.encoders import Encoder
+from impasto.leastsquares import BATCH, measure_miss, sample_patches, solve_ridge
 from impasto.networks.adain import AdaIN
 from impasto.networks.blocks import Convolution, reflect
 
@@ -26,7 +27,6 @@ _AIMS = (
 _POSITIONS = 60_000
 #: Added to the normal equations, as a share of their mean diagonal.
 _RIDGE = 1e-3
-_BATCH = 8
 
 
 def fit_decoder(
@@ -47,22 +47,22 @@ def fit_decoder(
     generator = torch.Generator().manual_seed(seed)
     aims = _collect_aims(encoder, pictures)
     with torch.no_grad():
-        x = torch.cat([network.encode(part) for part in torch.split(pictures, _BATCH)])
+        x = torch.cat([network.encode(part) for part in torch.split(pictures, BATCH)])
     for layer in network.decoder:
         aim = next(aims) if isinstance(layer, Convolution) else None
         with torch.no_grad():
             if isinstance(layer, Convolution) and aim is not None:
                 _fit(layer, x, aim, generator)
-            x = torch.cat([layer(part) for part in torch.split(x, _BATCH)])
+            x = torch.cat([layer(part) for part in torch.split(x, BATCH)])
         if aim is not None:
-            yield _measure_miss(x, aim)
+            yield measure_miss(x, aim)
 
 
 def _collect_aims(encoder: Encoder, pictures: Tensor) -> Iterator[Tensor]:
     """What each convolution should give, of mean square one; the last the pictures themselves."""
     layers = [layer for layer, _ in _AIMS]
     with torch.no_grad():
-        parts = [dict(encoder(part, layers)) for part in torch.split(pictures, _BATCH)]
+        parts = [dict(encoder(part, layers)) for part in torch.split(pictures, BATCH)]
     for layer, pooled in _AIMS:
         aim = torch.cat([part.pop(layer).float() for part in parts])
         aim = F.max_pool2d(aim, 2) if pooled else aim
@@ -71,35 +71,10 @@ def _collect_aims(encoder: Encoder, pictures: Tensor) -> Iterator[Tensor]:
 
 
 def _fit(layer: Convolution, x: Tensor, aim: Tensor, generator: torch.Generator) -> None:
-    """Solve the normal equations of a convolution with a bias."""
-    count = x.shape[1] * layer.kernel_size[0] ** 2 + 1
-    normal, right = x.new_zeros(count, count), x.new_zeros(count, aim.shape[1])
-    for rows, wanted in _sample(layer, x, aim, generator):
-        normal.addmm_(rows.T, rows)
-        right.addmm_(rows.T, wanted)
-    normal.diagonal().add_(_RIDGE * normal.diagonal().mean())
-    solved = torch.cholesky_solve(right.double(), torch.linalg.cholesky(normal.double()))
-    layer.weight.copy_(solved[:-1].T.reshape(layer.weight.shape))
+    """Set a convolution's weights and bias."""
+    seen = reflect(x, layer.border)
+    equations = sample_patches(seen, aim, layer.kernel_size[0], _POSITIONS, generator)
+    weight, bias = solve_ridge(equations, _RIDGE)
+    layer.weight.copy_(weight.reshape(layer.weight.shape))
     if layer.bias is not None:
-        layer.bias.copy_(solved[-1])
-
-
-def _sample(
-    layer: Convolution, x: Tensor, aim: Tensor, generator: torch.Generator
-) -> Iterator[Sequence[Tensor]]:
-    """Patches with a one beside them, (N, K + 1), and what they should become, (N, C)."""
-    places = aim.shape[-2] * aim.shape[-1]
-    kept = min(places, max(1, _POSITIONS // len(x)))
-    for part, wanted in zip(torch.split(x, _BATCH), torch.split(aim, _BATCH), strict=True):
-        chosen = torch.randperm(places, generator=generator)[:kept].to(x.device)
-        patches = F.unfold(reflect(part, layer.border), layer.kernel_size)  # (b, K, places)
-        rows = patches[..., chosen].transpose(1, 2).flatten(0, 1)
-        yield (
-            torch.cat([rows, torch.ones_like(rows[:, :1])], dim=1),
-            wanted.flatten(2)[..., chosen].transpose(1, 2).flatten(0, 1),
-        )
-
-
-def _measure_miss(found: Tensor, aim: Tensor) -> float:
-    spread = (aim - aim.mean(dim=(0, 2, 3), keepdim=True)).square().mean()
-    return float((found - aim).square().mean() / spread.clamp(min=1e-12))
+        layer.bias.copy_(bias)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from impasto import gallery, images, weights
 from impasto.datasets import Crops, load_picture, stream
 from impasto.devices import choose_precision, measure_free_memory
+from impasto.encoders.slimming import copy_encoder, slim
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImpastoError
 from impasto.files import digest_of
@@ -48,6 +49,8 @@ _SHOWN = 4
 _MOST_ROOM = 4 << 30
 #: Part of a style picture's long side that is cut off at each border: frames, margins.
 _FRAME = 0.03
+#: Pictures by which a slim critic is fitted, and their side.
+_SEEN, _SIDE = 96, 128
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,9 @@ class School:
         self._encoder = critic or load_critic(device)
         self.precision = choose_precision(config.precision, device)
         self._critic = self._encoder.with_precision(self.precision)
+        self._is_prepared = False
+        if config.critic_width < 1:
+            self._critic = copy_encoder(self._critic)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = build_network(lesson.network, lambda: self._encoder, self._arguments)
@@ -197,15 +203,35 @@ class School:
         """Identifies pictures, settings and the number of processes."""
         return f"{self.lesson.fingerprint}-{self._team.ranks}"
 
-    def fit(self) -> Iterator[float]:
-        """Fit AdaIN's decoder, if the lesson says so; yields as `impasto.inversion.fit_decoder`."""
-        if self.lesson.fit and isinstance(self.network, AdaIN):
-            config = self.lesson.config
-            crops = Crops(self._photographs, config.size, config.seed + 1)
-            pictures = torch.stack([crops[number][0] for number in range(self.lesson.fit)])
-            yield from fit_decoder(
-                self.network, self._encoder, pictures.to(self._device), config.seed
-            )
+    def prepare(self, *, afresh: bool = True) -> Iterator[str]:
+        """What comes before the first step: a slim critic, a fitted decoder. Yields what was done.
+
+        Args:
+            afresh: Whether the network begins, and does not go on from a state.
+        """
+        self._is_prepared = True
+        lesson, config = self.lesson, self.lesson.config
+        if config.critic_width < 1:
+            pictures = self._cut(_SEEN // 2, self._photographs, self._styles)
+            layers = [layer for part in config.parts for layer in part.content_layers]
+            for name, channels, missed in slim(
+                self._critic, self._encoder, layers + list_layers(config), config.critic_width,
+                pictures, config.seed,
+            ):  # fmt: skip
+                yield f"The critic's {name} has {channels} channels; {missed:.1%} unexplained."
+        if afresh and lesson.fit and isinstance(self.network, AdaIN):
+            pictures = self._cut(lesson.fit, self._photographs, size=config.size)
+            fitted = fit_decoder(self.network, self._encoder, pictures, config.seed)
+            for place, missed in enumerate(fitted, 1):
+                yield f"Convolution {place} of the decoder is fitted; {missed:.0%} unexplained."
+
+    def _cut(self, count: int, *places: Sequence[Path], size: int = _SIDE) -> Tensor:
+        """Crops of pictures, some from each place."""
+        found: list[Tensor] = []
+        for paths in places:
+            crops = Crops(paths, size, self.lesson.config.seed + 1)
+            found += [crops[number][0] for number in range(count)]
+        return torch.stack(found).to(self._device)
 
     def run(
         self,
@@ -216,6 +242,9 @@ class School:
         """Train; yields an event after each step. See `impasto.training.train`."""
         lesson, team = self.lesson, self._team
         config = lesson.config
+        if not self._is_prepared:
+            for _ in self.prepare(afresh=state is None):
+                pass
         crops = Crops(self._photographs, config.size, config.seed, config.crops)
         batches = stream(
             crops, lesson.config.batch, first=state.step if state else 0, workers=self._workers,

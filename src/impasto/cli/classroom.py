@@ -75,11 +75,8 @@ class Classroom:
         self._report.begin(self._opening, state.step if state else 0)
         if self._school.beginning and state is None:
             self._report.note(self._school.beginning)
-        if state is None:
-            for place, missed in enumerate(self._school.fit(), 1):
-                self._report.note(
-                    f"Convolution {place} of the decoder is fitted; {missed:.0%} unexplained."
-                )
+        for note in self._school.prepare(afresh=state is None):
+            self._report.note(note)
         deadline = self._recipe.minutes * 60 if self._recipe.minutes else float("inf")
         log = Log(self._recipe.log if self._first else None, state.step if state else 0)
         last: TrainProgress | None = None

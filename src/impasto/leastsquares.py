@@ -1,0 +1,64 @@
+"""Convolutions found by least squares: the linear map that comes nearest to what is wanted."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+#: Pictures whose patches are laid out at a time.
+BATCH = 8
+
+
+def sample_patches(
+    x: Tensor, aim: Tensor, kernel: int, positions: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """What a convolution sees and should give at random places, as equations.
+
+    Args:
+        x: What it sees, with the border that it needs, (B, C, H + k - 1, W + k - 1).
+        aim: What it should give, (B, K, H, W).
+        kernel: Its side k.
+        positions: Equations in all, about.
+        generator: Of the places.
+
+    Yields:
+        Patches with a one beside them, (N, C * k * k + 1), and what they should become, (N, K).
+    """
+    places = aim.shape[-2] * aim.shape[-1]
+    kept = min(places, max(1, positions // len(x)))
+    for part, wanted in zip(torch.split(x, BATCH), torch.split(aim, BATCH), strict=True):
+        chosen = torch.randperm(places, generator=generator)[:kept].to(x.device)
+        patches = F.unfold(part, kernel)  # (b, C * k * k, places)
+        rows = patches[..., chosen].transpose(1, 2).flatten(0, 1)
+        yield (
+            torch.cat([rows, torch.ones_like(rows[:, :1])], dim=1),
+            wanted.flatten(2)[..., chosen].transpose(1, 2).flatten(0, 1),
+        )
+
+
+def solve_ridge(equations: Iterable[tuple[Tensor, Tensor]], ridge: float) -> tuple[Tensor, Tensor]:
+    """Weights and bias that come nearest, by ridge regression.
+
+    Args:
+        equations: As `sample_patches` yields them, one batch at least.
+        ridge: Added to the normal equations, as a share of their mean diagonal.
+
+    Returns:
+        Shapes (K, C * k * k) and (K,).
+    """
+    normal, right = torch.zeros(()), torch.zeros(())
+    device = normal.device
+    for rows, wanted in equations:
+        device = rows.device
+        normal = normal + (rows.T @ rows).cpu().double()
+        right = right + (rows.T @ wanted).cpu().double()
+    normal.diagonal().add_(ridge * normal.diagonal().mean())
+    solved = torch.cholesky_solve(right, torch.linalg.cholesky(normal)).float().to(device)
+    return solved[:-1].T.contiguous(), solved[-1].contiguous()
+
+
+def measure_miss(found: Tensor, aim: Tensor) -> float:
+    """Share of the variance of (B, K, H, W) that is not met."""
+    spread = (aim - aim.mean(dim=(0, 2, 3), keepdim=True)).square().sum().clamp(min=1e-12)
+    return float((found - aim).square().sum() / spread)
