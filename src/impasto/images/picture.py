@@ -3,6 +3,8 @@
 0-255 and 0-65535 live on one side of this module, float32 in [0, 1] on the other.
 """
 
+import functools
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +71,15 @@ class Picture:
         if self.alpha is None:
             return self.pixels
         return self.pixels * self.alpha + (1 - self.alpha)
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of size and samples, by which the picture is recognised."""
+        found = hashlib.sha256(f"{self.size}".encode())
+        for planes in (self.pixels, self.alpha):
+            if planes is not None:
+                found.update(planes.numpy().tobytes())
+        return found.hexdigest()
 
 
 def check_max_pixels(max_pixels: int) -> None:
