@@ -19,6 +19,7 @@ from benchmarks.processes import say
 from impasto import gallery, images, weights
 from impasto.batches import Batch
 from impasto.devices import keep_freed_memory
+from impasto.encoders.slimming import copy_encoder, slim
 from impasto.encoders.vgg import PREPROCESSING
 from impasto.lessons import load_critic
 from impasto.networks import build_network
@@ -28,6 +29,8 @@ from impasto.trainconfig import TrainConfig
 from impasto.training import train
 
 _SEED = 5
+#: Part of the channels that a slim critic has.
+_WIDTH = 0.4
 
 
 def drive(order: dict[str, Any]) -> None:
@@ -39,7 +42,9 @@ def drive(order: dict[str, Any]) -> None:
     style = cover(images.load(gallery.picture_path("mosaic")).pixels, (size, size))
     photos = [torch.rand(order["batch"], 3, size, size) for _ in range(order["batches"])]
     steps = {
-        name: (_begin_ours if name == "impasto" else _begin_plain)(order, name, style, photos)
+        name: (_begin_ours if name.startswith("impasto") else _begin_plain)(
+            order, name, style, photos
+        )
         for name in order["loops"]
     }
     for line in sys.stdin:
@@ -65,7 +70,13 @@ def _begin_plain(
 def _begin_ours(
     order: dict[str, Any], loop: str, style: Tensor, photos: list[Tensor]
 ) -> Callable[[], object]:
-    critic = load_critic(torch.device("cpu"))
+    critic = whole = load_critic(torch.device("cpu"))
+    if loop.endswith("slim critic"):
+        critic = copy_encoder(whole)
+        pictures = (images.load(path).pixels for path in map(gallery.picture_path, gallery.STYLES))
+        seen = torch.cat([cover(picture, (order["size"],) * 2) for picture in pictures])
+        for _ in slim(critic, whole, STYLE_LAYERS + CONTENT_LAYERS, _WIDTH, seen):
+            pass
     arguments = {"styles": 1, "width": order["width"], "blocks": order["blocks"]}
     network = build_network("johnson", lambda: critic, arguments)
     book = StyleBook(critic, lambda _: style, 1, lambda *_: torch.ones(1, 1), STYLE_LAYERS)
