@@ -24,6 +24,7 @@ from benchmarks.processes import ProgramError
 from benchmarks.race import race
 from benchmarks.report import Row, Watch, describe_surroundings, show, write
 from benchmarks.scores import measure_scores
+from benchmarks.starts import measure_starts
 from benchmarks.startup import measure_startup
 from benchmarks.training import measure_training
 from benchmarks.whole import measure_whole
@@ -43,6 +44,7 @@ PARTS = (
     "fast",
     "exports",
     "pairs",
+    "starts",
     "training",
 )
 
@@ -148,6 +150,7 @@ def run(
                 drafts=drafts,
                 most=most,
             ),
+            "starts": lambda bench: measure_starts(bench, networks=nets),
             "training": measure_training,
         }
         asked: dict[str, object] = {"size": size, "repeats": repeats, "device": device}
