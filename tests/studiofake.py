@@ -130,7 +130,7 @@ class House:
         self.tell(job, preview=job["preview"] + 1, losses=[*job["losses"], [step, loss]],
                   result={"width": size[0], "height": size[1]},
                   progress={"done": step / steps, "step": step, "steps": steps, "width": size[0],
-                            "height": size[1], "scale": 1 + step // 9, "scales": 3, "loss": loss,
+                            "height": size[1], "scale": min(step // 9, 2), "scales": 3, "loss": loss,
                             "seconds_left": self.seconds * (1 - step / steps)})  # fmt: skip
 
     def tell(self, job: dict[str, Any], **changes: Any) -> None:

@@ -157,10 +157,10 @@ def test_zoom_shows_each_pixel(page: Page) -> None:
     prepare(page)
     begin(page)
     wait_done(page)
-    page.get_by_role("button", name="100 %").click()
+    page.get_by_role("button", name="1 : 1").click()
     width = page.evaluate("document.querySelector('#hang').getBoundingClientRect().width")
     assert width == 226
-    page.get_by_role("button", name="100 %").click()
+    page.get_by_role("button", name="1 : 1").click()
     assert page.evaluate("document.querySelector('#hang').getBoundingClientRect().width") > 300
 
 

@@ -1,5 +1,6 @@
 """The studio's page in a real browser, against a stand-in server: every button, whole journeys."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,10 +40,12 @@ def test_the_whole_journey(page: Page, house: House, tmp_path: Path) -> None:
     begin(page)
     expect(page.locator("#watch .headline")).to_contain_text("%")
     expect(page.locator("#watch .details")).to_contain_text("step")
+    expect(page.locator("#watch .details")).to_contain_text(re.compile("size [1-3] of 3"))
     expect(page.locator("#watch .curve polyline")).to_be_attached()
     save(page, tmp_path, "watching")
     page.get_by_role("button", name="Stop here").click()
     expect(page.locator('#works [data-state="cancelled"]')).to_have_count(1)
+    expect(page.locator("#placard .line")).to_contain_text("Stopped")
     house.held = False
     page.locator("[data-key=again]").click()
     wait_done(page)

@@ -97,7 +97,7 @@ function tell(job) {
   const { done, step, steps, width, height, scale, scales, loss, seconds_left: left } = job.progress;
   const details = [
     left === null || left === undefined ? null : `about ${spellSeconds(left)} left`,
-    scales > 1 ? `size ${scale} of ${scales}` : null,
+    scales > 1 ? `size ${scale + 1} of ${scales}` : null,
     steps ? `step ${step} of ${steps}` : null,
     width ? `${width} × ${height}` : null,
     loss ? `loss ${spellLoss(loss)}` : null,
