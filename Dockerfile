@@ -15,7 +15,8 @@ RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --constraint constraints.txt pip
 COPY pyproject.toml README.md LICENSE NOTICE ./
 # What impasto needs, one a line: as long as it stays so, its layer below does.
-RUN python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+RUN python -c "import pathlib, tomllib; \
+    project = tomllib.loads(pathlib.Path('pyproject.toml').read_text())['project']; \
     extras = project['optional-dependencies']; \
     print(*project['dependencies'], *extras['studio'], *extras['masks'], *extras['finish'], sep='\n')" \
     > needs.txt
@@ -48,8 +49,8 @@ USER 10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 7860
-HEALTHCHECK --interval=30s --timeout=5s --start-period=90s CMD ["python", "-c", \
-    "from urllib.request import urlopen; urlopen('http://127.0.0.1:7860/api/v1/health', timeout=4)"]
+HEALTHCHECK --interval=30s --timeout=5s --start-period=90s \
+    CMD ["python", "-c", "from urllib.request import urlopen as ask; ask('http://127.0.0.1:7860/api/v1/health', timeout=4)"]
 # It listens beyond loopback, or nobody outside the box would reach it; so it always has a token.
 ENTRYPOINT ["impasto", "studio", "--host", "0.0.0.0", "--port", "7860", "--no-browser", \
     "--data", "/data/studio", "--names", "localhost"]

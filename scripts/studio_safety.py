@@ -39,7 +39,9 @@ class Promise:
 def read_promises(text: str) -> list[Promise]:
     """The rows of a page that name tests."""
     rows = filter(None, map(_ROW.match, text.splitlines()))
-    return [Promise(row["status"], row["words"], tuple(_NAME.findall(row["tests"]))) for row in rows]
+    return [
+        Promise(row["status"], row["words"], tuple(_NAME.findall(row["tests"]))) for row in rows
+    ]
 
 
 def find_tests(folder: Path) -> dict[str, Path]:

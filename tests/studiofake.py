@@ -67,6 +67,7 @@ class House:
         self.news = threading.Condition()
         self.painting = threading.Lock()
         self.down = False  # answers nothing, as a server that was stopped
+        self.ready = True  # whether a painter is there
         self.held = False  # stops every painting half way, until it is let go
 
     def keep_picture(self, session: str, role: str, name: str, data: bytes) -> dict[str, Any]:
@@ -264,9 +265,9 @@ class Handler(BaseHTTPRequestHandler):
         self._send(_encode(image, self._read_size(), format), f"image/{format.lower()}", name=name)
 
     def get_health(self) -> None:
-        self._send_json(
-            {"version": "0.1", "device": "cpu", "workers": 1, "queued": 0, "ready": True}
-        )
+        where = "cpu" if self.house.ready else "auto"
+        told = {"version": "0.1", "device": where, "workers": 1, "queued": 0}
+        self._send_json(told | {"ready": self.house.ready})
 
     def get_options(self) -> None:
         self._send_json(OPTIONS)
