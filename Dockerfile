@@ -43,7 +43,9 @@ RUN pip install --constraint constraints.txt ${TORCH_INDEX:+--extra-index-url "$
     "torch==$(sed -n 's/^torch==//p' constraints.txt)$TORCH_BUILD"
 COPY --from=wheel /work/needs.txt ./
 RUN pip install --constraint constraints.txt --requirement needs.txt
-RUN --mount=type=bind,from=wheel,source=/wheels,target=/wheels pip install --no-deps /wheels/*.whl
+# Copied rather than mounted: Podman would not see that a mounted wheel is another one.
+COPY --from=wheel /wheels ./wheels
+RUN pip install --no-deps wheels/*.whl
 
 USER 10001
 WORKDIR /data

@@ -127,11 +127,11 @@ class House:
         if step % 4 == 1 or step == steps:
             self.results[job["id"]] = blend(photo, [style], 0.2 + 0.5 * step / steps)
         size = self.results[job["id"]].size
-        loss = 9e5 / step**1.5 + 2e4
+        loss, scale = 9e5 / step**1.5 + 2e4, min(step // 9, 2)
         self.tell(job, preview=job["preview"] + 1, losses=[*job["losses"], [step, loss]],
                   result={"width": size[0], "height": size[1]},
                   progress={"done": step / steps, "step": step, "steps": steps, "width": size[0],
-                            "height": size[1], "scale": min(step // 9, 2), "scales": 3, "loss": loss,
+                            "height": size[1], "scale": scale, "scales": 3, "loss": loss,
                             "seconds_left": self.seconds * (1 - step / steps)})  # fmt: skip
 
     def tell(self, job: dict[str, Any], **changes: Any) -> None:

@@ -23,7 +23,7 @@ class StudioOptions:
     """Settings of `StudioSettings`, as text; None stands for those that were not given."""
 
     def given(self) -> dict[str, Any]:
-        """Arguments for `StudioSettings`; a token may lie in the environment, where no list shows it."""
+        """Arguments for `StudioSettings`; a token may lie in IMPASTO_TOKEN, out of sight."""
         word = os.environ.get("IMPASTO_TOKEN")
         return ({"token": word} if word else {}) | list_given(self)
 

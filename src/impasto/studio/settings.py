@@ -42,8 +42,8 @@ class StudioSettings(BaseModel):
     )
     token: str | None = Field(
         None,
-        description="Word that lets a browser in, or IMPASTO_TOKEN in the environment; made up if one"
-        " is needed and none is given.",
+        description="Word that lets a browser in, or IMPASTO_TOKEN in the environment; made up if"
+        " one is needed and none is given.",
     )
     browser: bool = Field(True, description="Open the page in the browser.")
     data: Path = Field(
