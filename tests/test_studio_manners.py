@@ -14,6 +14,7 @@ from studiovisitors import (
     ask,
     begin,
     browser,
+    choose,
     house,
     last_job,
     needs_browser,
@@ -51,9 +52,10 @@ def test_the_device_is_named_once_it_is_known(visit: Callable[..., Visitor], hou
 
 def test_works_stand_on_one_line(page: Page, house: House) -> None:
     page.set_viewport_size({"width": 420, "height": 900})
-    prepare(page, "mosaic")
+    prepare(page, "impressionist-garden", "woodblock-wave")
     begin(page)
     wait_done(page)
+    choose(page, "impressionist-garden")  # no more
     page.get_by_role("radio", name="Texture").check(force=True)
     page.locator("[data-key=begin]").click()
     expect(page.locator('#works [data-state="done"]')).to_have_count(2)
