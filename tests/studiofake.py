@@ -67,6 +67,7 @@ class House:
         self.news = threading.Condition()
         self.painting = threading.Lock()
         self.down = False  # answers nothing, as a server that was stopped
+        self.ready = True  # whether a painter is there
         self.held = False  # stops every painting half way, until it is let go
 
     def keep_picture(self, session: str, role: str, name: str, data: bytes) -> dict[str, Any]:
@@ -126,11 +127,11 @@ class House:
         if step % 4 == 1 or step == steps:
             self.results[job["id"]] = blend(photo, [style], 0.2 + 0.5 * step / steps)
         size = self.results[job["id"]].size
-        loss = 9e5 / step**1.5 + 2e4
+        loss, scale = 9e5 / step**1.5 + 2e4, min(step // 9, 2)
         self.tell(job, preview=job["preview"] + 1, losses=[*job["losses"], [step, loss]],
                   result={"width": size[0], "height": size[1]},
                   progress={"done": step / steps, "step": step, "steps": steps, "width": size[0],
-                            "height": size[1], "scale": 1 + step // 9, "scales": 3, "loss": loss,
+                            "height": size[1], "scale": scale, "scales": 3, "loss": loss,
                             "seconds_left": self.seconds * (1 - step / steps)})  # fmt: skip
 
     def tell(self, job: dict[str, Any], **changes: Any) -> None:
@@ -264,9 +265,9 @@ class Handler(BaseHTTPRequestHandler):
         self._send(_encode(image, self._read_size(), format), f"image/{format.lower()}", name=name)
 
     def get_health(self) -> None:
-        self._send_json(
-            {"version": "0.1", "device": "cpu", "workers": 1, "queued": 0, "ready": True}
-        )
+        where = "cpu" if self.house.ready else "auto"
+        told = {"version": "0.1", "device": where, "workers": 1, "queued": 0}
+        self._send_json(told | {"ready": self.house.ready})
 
     def get_options(self) -> None:
         self._send_json(OPTIONS)

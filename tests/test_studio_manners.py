@@ -14,6 +14,7 @@ from studiovisitors import (
     ask,
     begin,
     browser,
+    choose,
     house,
     last_job,
     needs_browser,
@@ -41,6 +42,34 @@ def test_the_start_invites_and_shows_the_gallery(page: Page, tmp_path: Path) -> 
     save(page, tmp_path, "start")
 
 
+def test_the_device_is_named_once_it_is_known(visit: Callable[..., Visitor], house: House) -> None:
+    house.ready = False
+    page = visit().enter()
+    expect(page.locator("#house")).to_have_text("0.1")
+    house.ready = True
+    expect(page.locator("#house")).to_have_text("0.1 · cpu")
+
+
+def test_works_stand_on_one_line(page: Page, house: House) -> None:
+    page.set_viewport_size({"width": 420, "height": 900})
+    prepare(page, "impressionist-garden", "woodblock-wave")
+    begin(page)
+    wait_done(page)
+    choose(page, "impressionist-garden")  # no more
+    page.get_by_role("radio", name="Texture").check(force=True)
+    page.locator("[data-key=begin]").click()
+    expect(page.locator('#works [data-state="done"]')).to_have_count(2)
+    boxes = [work.bounding_box() for work in page.locator("#works .framed").all()]
+    feet = {round(box["y"] + box["height"]) for box in boxes if box}
+    titles = {
+        round(box["y"])
+        for title in page.locator("#works .title").all()
+        if (box := title.bounding_box())
+    }
+    assert len(boxes) == 2
+    assert len(feet) == len(titles) == 1
+
+
 def test_two_visitors_do_not_see_each_other(visit: Callable[..., Visitor], house: House) -> None:
     first, second = visit().enter(), visit().enter()
     prepare(first, "mosaic")
@@ -62,6 +91,8 @@ def test_a_phone(visit: Callable[..., Visitor], tmp_path: Path) -> None:
     save(page, tmp_path, "phone-start")
     prepare(page, "mosaic")
     expect(page.locator("[data-key=begin]")).to_be_in_viewport()
+    page.locator("[data-key=door]").scroll_into_view_if_needed()
+    expect(page.locator(".corner")).to_be_in_viewport()
     save(page, tmp_path, "phone-draft")
     begin(page)
     wait_done(page)
@@ -157,10 +188,10 @@ def test_zoom_shows_each_pixel(page: Page) -> None:
     prepare(page)
     begin(page)
     wait_done(page)
-    page.get_by_role("button", name="100 %").click()
+    page.get_by_role("button", name="1 : 1").click()
     width = page.evaluate("document.querySelector('#hang').getBoundingClientRect().width")
     assert width == 226
-    page.get_by_role("button", name="100 %").click()
+    page.get_by_role("button", name="1 : 1").click()
     assert page.evaluate("document.querySelector('#hang').getBoundingClientRect().width") > 300
 
 

@@ -1,5 +1,6 @@
 """The studio's page in a real browser, against a stand-in server: every button, whole journeys."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,10 +40,12 @@ def test_the_whole_journey(page: Page, house: House, tmp_path: Path) -> None:
     begin(page)
     expect(page.locator("#watch .headline")).to_contain_text("%")
     expect(page.locator("#watch .details")).to_contain_text("step")
+    expect(page.locator("#watch .details")).to_contain_text(re.compile("size [1-3] of 3"))
     expect(page.locator("#watch .curve polyline")).to_be_attached()
     save(page, tmp_path, "watching")
     page.get_by_role("button", name="Stop here").click()
     expect(page.locator('#works [data-state="cancelled"]')).to_have_count(1)
+    expect(page.locator("#placard .line")).to_contain_text("Stopped")
     house.held = False
     page.locator("[data-key=again]").click()
     wait_done(page)
@@ -142,17 +145,42 @@ def test_too_large_a_file_is_not_even_sent(page: Page, house: House) -> None:
 def test_fast_and_texture(page: Page, house: House) -> None:
     prepare(page, "ink-wash")
     page.get_by_role("radio", name="In one pass").check(force=True)
-    expect(page.get_by_label("Network")).to_have_value("micro")
+    expect(page.get_by_label("Network")).to_have_value("")
     begin(page)
     wait_done(page)
     assert last_job(house)["kind"] == "fast"
-    assert last_job(house)["network"] == "micro"
+    assert last_job(house)["network"] is None, "the one that suits the styles"
     page.get_by_role("radio", name="Texture").check(force=True)
     page.locator("[data-key=begin]").click()
     expect(page.locator("#works li")).to_have_count(2)
     assert last_job(house)["kind"] == "texture"
     assert last_job(house)["photo"] is None
     wait_done(page)
+
+
+def test_a_network_stays_chosen(page: Page, house: House) -> None:
+    prepare(page, "ink-wash")
+    page.get_by_role("radio", name="In one pass").check(force=True)
+    for name in ("micro", ""):
+        page.get_by_label("Network").select_option(name)
+        page.reload()
+        expect(page.get_by_label("Network")).to_have_value(name)
+    page.get_by_label("Network").select_option("micro")
+    begin(page)
+    assert last_job(house)["network"] == "micro"
+
+
+def test_what_has_no_photograph_is_never_cut(page: Page) -> None:
+    prepare(page, "mosaic")
+    begin(page)
+    wait_done(page)
+    page.get_by_role("button", name="Compare", exact=True).click()
+    expect(page.locator(".after")).to_have_css("clip-path", re.compile("inset"))
+    page.get_by_role("radio", name="Texture").check(force=True)
+    page.locator("[data-key=begin]").click()
+    expect(page.locator('#works [data-state="done"]')).to_have_count(2)
+    expect(page.locator(".after")).to_be_visible()
+    expect(page.locator(".after")).to_have_css("clip-path", "none")
 
 
 def test_a_texture_needs_no_photograph(page: Page, house: House) -> None:

@@ -159,3 +159,14 @@ def _wait_for(fact):
             return
         time.sleep(0.05)
     raise AssertionError("it never came true")
+
+
+@pytest.mark.parametrize(("side", "sampling"), [(128, (1, 1)), (600, (2, 2))])
+def test_small_previews_are_fine(side, sampling):
+    """They are shown several times as large, where blocks would be seen."""
+    from impasto.studio.bench import draw_preview
+
+    picture = images.load(Image.effect_noise((side, side), 60).convert("RGB")).flat
+    shown = Image.open(io.BytesIO(draw_preview(picture)))
+    assert shown.size == (side, side)
+    assert shown.layer[0][1:3] == sampling

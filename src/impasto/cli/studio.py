@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import os
 import webbrowser
 from typing import Annotated, Any
 
@@ -22,8 +23,9 @@ class StudioOptions:
     """Settings of `StudioSettings`, as text; None stands for those that were not given."""
 
     def given(self) -> dict[str, Any]:
-        """Arguments for `StudioSettings`."""
-        return list_given(self)
+        """Arguments for `StudioSettings`; a token may lie in IMPASTO_TOKEN, out of sight."""
+        word = os.environ.get("IMPASTO_TOKEN")
+        return ({"token": word} if word else {}) | list_given(self)
 
 
 _NOTHING = StudioOptions()

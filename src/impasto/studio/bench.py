@@ -23,6 +23,8 @@ from impasto.pyramid import fit_size, plan_painting, resize
 #: Long side of previews in px.
 _PREVIEW_SIDE = 1024
 _PREVIEW_QUALITY = 85
+#: Of small ones, which a page shows several times as large.
+_SMALL_QUALITY, _SMALL_SIDE = 95, 384
 #: Fast networks, and small pictures for sketches, that are kept in memory.
 _KEPT_NETWORKS, _KEPT_PICTURES = 2, 12
 
@@ -147,4 +149,5 @@ def draw_preview(pixels: Any) -> bytes:
     size = (pixels.shape[-2], pixels.shape[-1])
     if max(size) > _PREVIEW_SIDE:
         pixels = resize(pixels, fit_size(size, _PREVIEW_SIDE))
-    return images.encode(pixels, format="jpeg", quality=_PREVIEW_QUALITY)
+    quality = _SMALL_QUALITY if max(size) <= _SMALL_SIDE else _PREVIEW_QUALITY
+    return images.encode(pixels, format="jpeg", quality=quality)

@@ -41,7 +41,9 @@ class StudioSettings(BaseModel):
         (), description="Names by which browsers may call the server, beside its address."
     )
     token: str | None = Field(
-        None, description="Word that lets a browser in; made up if one is needed and none is given."
+        None,
+        description="Word that lets a browser in, or IMPASTO_TOKEN in the environment; made up if"
+        " one is needed and none is given.",
     )
     browser: bool = Field(True, description="Open the page in the browser.")
     data: Path = Field(

@@ -94,12 +94,11 @@ function tell(job) {
     return { headline: "Waiting", details: [spellPlace(job.position ?? 1), wait].filter(Boolean).join(" · ") };
   }
   if (!job.progress) return { headline: "Beginning", details: "Looking at the pictures" };
-  const { done, step, steps, width, height, scale, scales, loss, seconds_left: left } = job.progress;
+  const { done, step, steps, scale, scales, loss, seconds_left: left } = job.progress;
   const details = [
     left === null || left === undefined ? null : `about ${spellSeconds(left)} left`,
-    scales > 1 ? `size ${scale} of ${scales}` : null,
+    scales > 1 ? `size ${scale + 1} of ${scales}` : null,
     steps ? `step ${step} of ${steps}` : null,
-    width ? `${width} × ${height}` : null,
     loss ? `loss ${spellLoss(loss)}` : null,
   ];
   return { headline: `${Math.floor(done * 100)} %`, details: details.filter(Boolean).join(" · ") };

@@ -39,7 +39,7 @@ async function load() {
       [readOptions(), listStyles(), listPictures("photo"), listJobs(null, PAGE), readHealth()]);
     change({ options, styles, photos, jobs, older: jobs.length === PAGE });
     change(restore(now(), recall()));
-    find("#house").textContent = `${health.version} · ${health.device}`;
+    nameHouse(health);
     followJobs();
   } catch (error) {
     sayError(error);
@@ -47,6 +47,14 @@ async function load() {
     onReturn(() => location.reload());
     loseConnection();
   }
+}
+
+// Where it paints is known as soon as somebody does; until then there is only the version.
+async function nameHouse({ version, device, ready }) {
+  find("#house").textContent = ready ? `${version} · ${device}` : version;
+  if (ready) return;
+  await new Promise((go) => setTimeout(go, 2000));
+  readHealth().then(nameHouse, () => null);
 }
 
 // The draft of an earlier visit as far as the server still knows it; else what was painted last.
@@ -64,7 +72,7 @@ function restore({ options, styles, photos, jobs, settings }, draft) {
     photo,
     picks: picks.filter((pick) => known(pick.id) || names.length > 0 && draft.kind === "fast"),
     settings: { ...settings, ...(draft.settings ?? (last.kind ? { [last.kind]: last.settings } : {})) },
-    network: names.includes(draft.network) ? draft.network : (names[0] ?? null),
+    network: names.includes(draft.network) ? draft.network : null,
     regions: photo === draft.photo ? (draft.regions ?? {}) : {},
     showing: jobs.some((job) => job.id === showing) ? showing : null,
   };

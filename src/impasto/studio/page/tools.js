@@ -20,7 +20,7 @@ export function renderTools(job, state) {
   host.dataset.signature = signature;
   fill(host, state.brushing ? [] : [
     both ? toggle("compare", "Compare", view.compared, toggleCompare) : null,
-    toggle("zoom", "100 %", view.zoomed, toggleZoom),
+    toggle("zoom", "1 : 1", view.zoomed, toggleZoom),
     ...(job ? listJobTools(job) : [sketchSwitch(state)]),
   ]);
 }

@@ -43,7 +43,7 @@ export function nameStyles(ids) {
 
 /** How a work was made, in one line. */
 export function describeJob(job) {
-  const open = { queued: "Waiting to be painted", running: "Being painted" };
+  const open = { queued: "Waiting to be painted", running: "Being painted", ...(job.result && { cancelled: "Stopped" }) };
   const parts = [open[job.state] ?? (job.result ? (PROPER[job.kind] ?? job.kind) : "Not painted")];
   const size = job.result ?? (job.progress?.width ? job.progress : null);
   if (job.settings.preset) parts.push(job.settings.preset);

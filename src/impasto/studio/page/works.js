@@ -67,7 +67,7 @@ function refresh(card, job) {
 function tellState(job) {
   if (job.state === "queued") return spellPlace(job.position ?? 1);
   if (job.state === "failed") return job.error ?? "It failed";
-  return job.state === "cancelled" ? `Stopped · ${describeJob(job)}` : describeJob(job);
+  return describeJob(job);
 }
 
 function tellVeil(job) {
