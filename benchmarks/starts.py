@@ -55,8 +55,8 @@ def measure_starts(bench: Bench, *, networks: Sequence[Path] = ()) -> list[Row]:
         bench.watch.begin(name_network(path))
         fast = FastPainter(path, device=bench.device)
         began = time.process_time()
-        config = FastConfig(size=bench.size, refine=MOST_STEPS)
-        trace = _follow(fast.prepare(photo, [style], config).run(), began)
+        wishes = FastConfig(size=bench.size, refine=MOST_STEPS)
+        trace = _follow(fast.prepare(photo, [style], wishes).run(), began)
         rows.append({"start": f"{name_network(path)}, {MOST_STEPS} steps", "loss": trace.losses[-1],
                      "processor s": trace.work[-1]})  # fmt: skip
         for goal, loss in ends.items():
