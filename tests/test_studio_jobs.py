@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from impasto import images
-from impasto.studio.crew import Live
+from impasto.studio.live import Live
 from studio_client import API, QUICK, SLOW, Visitor, draw, process, serving
 from studio_standin import DIES, DIES_ONCE
 

@@ -5,11 +5,12 @@ Painters are kept. Nothing is ever downloaded here, and no file opened but those
 
 import functools
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from impasto import images
+from impasto import gallery, images
 from impasto.api import Job, Painter, Placement
 from impasto.config import PaintConfig
 from impasto.devices import keep_freed_memory
@@ -24,7 +25,9 @@ from impasto.pyramid import fit_size, plan_painting, resize
 _PREVIEW_SIDE = 1024
 _PREVIEW_QUALITY = 85
 #: Fast networks, and small pictures for sketches, that are kept in memory.
-_KEPT_NETWORKS, _KEPT_PICTURES = 2, 12
+_KEPT_NETWORKS, _KEPT_PICTURES = 3, 12
+#: Sides in px of what is painted to warm up: of the first size of paintings, and of sketches.
+_WARM_SIDE, _WARM_SKETCH = 128, 256
 
 
 class Bench:
@@ -46,10 +49,39 @@ class Bench:
         """Who paints without a fast network."""
         return Painter(device=self._device, offline=True, max_pixels=self._max_pixels)
 
-    def warm(self) -> str:
-        """Load what most jobs need; returns the device in a word."""
-        self.painter.load_encoder(PaintConfig())
+    def open(self, paints: bool) -> str:
+        """Load what nothing can be done without; returns the device in a word.
+
+        Args:
+            paints: Whether it paints step by step, and does not only sketch.
+        """
+        if paints:
+            self.painter.load_encoder(PaintConfig())
         return str(self.painter.device)
+
+    def warm(self, paints: bool, networks: Sequence[str]) -> Iterator[None]:
+        """Do in small what will be asked for: a first time takes twice as long as a second.
+
+        Args:
+            paints: Whether it paints step by step.
+            networks: Files of fast networks that will be asked for, the first one first.
+
+        Yields:
+            After each piece, so that it can be left when there is something to do.
+        """
+        picture = images.load(gallery.picture_path(next(iter(gallery.STYLES))))
+        if paints:
+            config = PaintConfig(size=_WARM_SIDE, scales=1, steps=(1,))
+            (last,) = self.painter.prepare(picture, [picture], config).run()
+            draw_preview(last.picture())
+            yield
+        for path in networks[:_KEPT_NETWORKS]:
+            painter = self.open_network(path)
+            yield
+            style = painter.card.styles[0] if painter.holds_styles else picture
+            (last,) = painter.prepare(picture, [style], FastConfig(size=_WARM_SKETCH)).run()
+            draw_preview(last.picture())
+            yield
 
     def prepare(self, task: dict[str, Any]) -> Job:
         """A job from what the server says.

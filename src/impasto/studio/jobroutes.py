@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from impasto.studio import pictures
-from impasto.studio.crew import find_preview
 from impasto.studio.events import stream
 from impasto.studio.faults import FullError, NotReadyError, UnknownError
 from impasto.studio.orders import AgainRequest, JobRequest, SketchRequest
@@ -23,6 +22,7 @@ from impasto.studio.premises import (
     list_faults,
     list_types,
 )
+from impasto.studio.previews import find_preview
 from impasto.studio.store import ENDED, list_pictures
 
 router = APIRouter()

@@ -153,6 +153,12 @@ class Counter:
             raise InvalidError(f"There is no such network; choose of {', '.join(self.networks)}.")
         return name
 
+    @property
+    def usual_networks(self) -> list[Path]:
+        """What paints if no network is named: in styles of the gallery, and in any other."""
+        names = [choose_usual(self.networks, known) for known in (list(gallery.STYLES), ())]
+        return [self.networks[name] for name in dict.fromkeys(names)]
+
     def check_styles(self, session: str, styles: Sequence[str], network: str | None) -> list[str]:
         """Ids of styles that are there, the network's own ones among them.
 

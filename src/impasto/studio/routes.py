@@ -124,6 +124,8 @@ async def send_picture(
         kept = store.add_picture(session, role, pictures.clean_name(name, role), size, file)
     finally:
         file.unlink(missing_ok=True)
+    if role != "mask":
+        studio.make_ahead(find_copy(studio, kept["id"], pictures.SIDES[-1]))
     return _tell_picture(kept)
 
 
