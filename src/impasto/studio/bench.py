@@ -129,14 +129,17 @@ class Bench:
 
     def _place(self, task: dict[str, Any]) -> Placement | None:
         """Masks; what is protected keeps none of the strength."""
-        masks = tuple(self._load(**mask) for mask in task["masks"])
+        masks = tuple(
+            mask["find"] if "find" in mask else self._load(**mask) for mask in task["masks"]
+        )
         strength = None
         if task["protect"] is not None:
             mask = 1 - read_mask(self._load(**task["protect"]))
             strength = Picture(mask.expand(-1, 3, -1, -1).contiguous(), name="protect")
-        if not masks and strength is None:
+        protect = tuple(task["protect_found"])
+        if not masks and strength is None and not protect:
             return None
-        return Placement(masks=masks, strength_map=strength)
+        return Placement(masks=masks, strength_map=strength, protect=protect)
 
     def _load_style(self, style: dict[str, str]) -> Picture | str:
         return self._load(**style) if "path" in style else style["name"]

@@ -61,6 +61,7 @@ class Studio:
             "position": place,
             "wait_seconds": wait,
             **{name: request[name] for name in asked},
+            "protect_found": request.get("protect_found", []),
             **{name: known[name] for name in ("progress", "losses", "preview")},
         }
 

@@ -11,6 +11,7 @@ from impasto.studio import pictures
 from impasto.studio.disk import disk_faults
 from impasto.studio.faults import BusyError, SessionError
 from impasto.studio.form import make_forms
+from impasto.studio.masking import list_names
 from impasto.studio.premises import (
     FOREVER,
     Here,
@@ -70,7 +71,7 @@ async def tell_options(studio: Here, session: Session) -> dict[str, Any]:
     limits = {"bytes": settings.max_bytes, "pixels": settings.max_pixels,
               "queued": settings.max_queued, "size": settings.max_size}  # fmt: skip
     forms = make_forms(studio.counter.backbones)
-    return {"kinds": forms, "networks": networks, "limits": limits}
+    return {"kinds": forms, "networks": networks, "limits": limits, "masks": list_names()}
 
 
 @router.get("/styles", responses=list_faults())
