@@ -250,3 +250,32 @@ def test_animation_of_the_photograph_is_its_first_frame(visitor):
     frames = [Image.new("RGB", (64, 64), color) for color in ("red", "blue")]
     data = draw(64, 64, "GIF", save_all=True, append_images=frames)
     assert visitor.send_picture(data)
+
+
+def test_list_can_be_of_one_state_and_without_losses(visitor):
+    photo = visitor.send_picture()
+    done = visitor.order(photo, settings=QUICK)["id"]
+    assert visitor.wait(done)["losses"]
+    running = visitor.order(photo, settings=SLOW)["id"]
+    visitor.wait(running, "running")
+    for state, id in (("done", done), ("running", running)):
+        query = {"state": state, "losses": False}
+        (job,) = visitor.get(f"{API}/jobs", params=query).json()
+        assert (job["id"], job["losses"]) == (id, [])
+    assert visitor.get(f"{API}/jobs", params={"state": "lost"}).status_code == 422
+    visitor.delete(f"{API}/jobs/{running}")
+
+
+def test_session_that_is_closed_leaves_nothing(studio, visitor):
+    store = studio[1].store
+    with Visitor(studio[0]) as leaver:
+        photo, other = leaver.send_picture(), visitor.send_picture()
+        done = leaver.order(photo, settings=QUICK)["id"]
+        leaver.wait(done)
+        running, waiting = (leaver.order(photo, settings=SLOW)["id"] for _ in range(2))
+        leaver.wait(running, "running")
+        assert leaver.delete(f"{API}/session").status_code == 204
+        assert leaver.get(f"{API}/jobs").status_code == 401
+    assert not any(store.job_folder(id).exists() for id in (done, running, waiting))
+    assert not list((store.folder / "pictures").glob(f"{photo}*"))
+    assert visitor.get(f"{API}/pictures/{other}").status_code == 200

@@ -118,3 +118,29 @@ def test_what_is_found_is_left_alone_by_the_real_painter(tmp_path):
     changed = np.abs(painted - given).mean(-1)
     assert np.percentile(changed, 30) < 1.5
     assert np.percentile(changed, 80) > 5
+
+
+def test_mask_is_found_kept_and_painted_with(tmp_path):
+    with serving(tmp_path, command=COMMAND) as (address, studio), Visitor(address) as visitor:
+        photo = visitor.send_picture(draw(96, 64), name="hills.png")
+
+        def find(name, id=photo):
+            return visitor.post(f"{API}/pictures/{id}/masks", json={"find": name})
+
+        found = find("cluster:1/2")
+        assert found.status_code == 201, found.text
+        mask = found.json()
+        assert (mask["role"], mask["name"]) == ("mask", "cluster:1/2")
+        assert (mask["width"], mask["height"]) == (96, 64)
+        data = visitor.get(f"{API}/pictures/{mask['id']}/content").content
+        planes = np.asarray(Image.open(io.BytesIO(data)).convert("L")).astype(float)
+        # The groups are the two halves, dark below.
+        assert abs(planes[:28].mean() - planes[36:].mean()) > 150
+        masks = [{"picture": mask["id"], "style": 0}]
+        settings = {"size": 64, "steps": [2], "scales": 1}
+        job = visitor.order(photo, masks=masks, settings=settings)["id"]
+        assert visitor.wait(job)["state"] == "done"
+        for name, status in (("clouds", 422), ("rest", 422), ("/etc/passwd", 422)):
+            assert find(name).status_code == status
+        assert find("cluster:1/2", "nothing").status_code == 404
+        assert list((studio.store.folder / "incoming").iterdir()) == []

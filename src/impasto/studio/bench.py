@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from impasto import gallery, images
-from impasto.api import Job, Painter, Placement
+from impasto.api import Job, Painter, Placement, find_mask
 from impasto.config import PaintConfig
 from impasto.devices import keep_freed_memory
 from impasto.fastconfig import FastConfig
@@ -20,6 +20,7 @@ from impasto.images import Picture
 from impasto.masks.found import read_mask
 from impasto.progress import Progress
 from impasto.pyramid import fit_size, plan_painting, resize
+from impasto.studio.disk import write_whole
 
 #: Long side of previews in px.
 _PREVIEW_SIDE = 1024
@@ -123,6 +124,17 @@ class Bench:
         return images.encode(
             job.collect(last).picture, format="jpeg", quality=_PREVIEW_QUALITY, settings=None
         )
+
+    def find_mask(self, photo: dict[str, str], find: str, target: str) -> tuple[int, int]:
+        """Write a mask that is found in a photograph as PNG; returns its (H, W).
+
+        Raises:
+            ImpastoError: If it is not there, or cannot be looked for.
+        """
+        mask = find_mask(self._load(**photo), find, offline=True)
+        data = images.encode(mask, format="png", settings=None)
+        write_whole(Path(target), data)
+        return mask.size
 
     def _open_network(self, path: str) -> FastPainter:
         return FastPainter(path, device=self._device, offline=True, max_pixels=self._max_pixels)

@@ -11,6 +11,7 @@ from fastapi.responses import Response, StreamingResponse
 from impasto.studio import pictures
 from impasto.studio.events import stream
 from impasto.studio.faults import FullError, NotReadyError, UnknownError
+from impasto.studio.masking import list_pictures
 from impasto.studio.orders import AgainRequest, JobRequest, SketchRequest
 from impasto.studio.premises import (
     FOREVER,
@@ -23,7 +24,7 @@ from impasto.studio.premises import (
     list_types,
 )
 from impasto.studio.previews import find_preview
-from impasto.studio.store import ENDED, list_pictures
+from impasto.studio.store import ENDED
 
 router = APIRouter()
 
@@ -57,10 +58,13 @@ async def list_jobs(
     session: Session,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     before: Annotated[str | None, Query(max_length=120)] = None,
+    state: Literal["queued", "running", "done", "cancelled", "failed"] | None = None,
+    losses: bool = True,
 ) -> list[dict[str, Any]]:
-    """Jobs, newest first."""
+    """Jobs, newest first; without their losses if those are not wanted."""
     line = studio.crew.line()
-    return [studio.show(job, line) for job in studio.store.jobs(session, limit, before)]
+    found = studio.store.jobs(session, limit, before, state)
+    return [studio.show(job, line) | ({} if losses else {"losses": []}) for job in found]
 
 
 @router.get("/jobs/{id}", responses=list_faults(404))
@@ -72,11 +76,16 @@ async def tell_job(id: Id, studio: Here, session: Session) -> dict[str, Any]:
 @router.delete("/jobs/{id}", status_code=204, responses=list_faults(404))
 async def remove_job(id: Id, studio: Here, session: Session) -> None:
     """Delete a job and its result; it is cancelled first."""
-    if studio.store.job(id, session)["state"] not in ENDED:
-        await studio.crew.cancel(id)
-        with contextlib.suppress(UnknownError):
-            await studio.crew.wait_end(id, _DELETE_SECONDS)
+    await end_job(studio, studio.store.job(id, session))
     studio.store.remove_job(id)
+
+
+async def end_job(studio: Studio, job: dict[str, Any]) -> None:
+    """Cancel a job that has not ended, and wait until it has."""
+    if job["state"] not in ENDED:
+        await studio.crew.cancel(job["id"])
+        with contextlib.suppress(UnknownError):
+            await studio.crew.wait_end(job["id"], _DELETE_SECONDS)
 
 
 @router.get("/jobs/{id}/events", response_class=StreamingResponse, responses=list_faults(404) | {

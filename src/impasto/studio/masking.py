@@ -30,6 +30,14 @@ class MaskRequest(BaseModel):
     style: Annotated[int, Field(ge=0, lt=MOST)]
 
 
+class FindRequest(BaseModel):
+    """What a picture is to be searched for, such as sky or people."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    find: Name
+
+
 def check_masks(
     asked: Sequence[MaskRequest], count: int, see: Callable[[str], Any]
 ) -> list[dict[str, Any]]:
@@ -56,7 +64,10 @@ def check_masks(
             raise InvalidError("A mask is either a picture or a name to find; give one of both.")
         if mask.picture is not None:
             see(mask.picture)
-    return [mask.model_dump() | {"find": _check_name(mask.find)} for mask in masks]
+    return [
+        mask.model_dump() | {"find": None if mask.find is None else check_name(mask.find)}
+        for mask in masks
+    ]
 
 
 def check_protection(names: Sequence[str]) -> list[str]:
@@ -86,15 +97,25 @@ def list_names() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _check_name(text: str | None) -> str | None:
-    if text is None:
-        return None
+def check_name(text: str) -> str:
+    """The name of a mask to be found, as it is kept.
+
+    Raises:
+        InvalidError: If there is no such mask, or it cannot be found here.
+    """
     try:
         name = parse_mask_name(text)
     except ConfigError as error:
         raise _refuse(error) from None
     _check_ready(name.kind)
     return str(name)
+
+
+def list_pictures(request: dict[str, Any]) -> list[str]:
+    """The pictures that a job looks at, by their ids."""
+    masks = [mask["picture"] for mask in request["masks"]]
+    named = [request["photo"], *request["styles"], *masks, request["protect"]]
+    return [id for id in named if id is not None and ":" not in id]
 
 
 def _refuse(error: ConfigError) -> InvalidError:

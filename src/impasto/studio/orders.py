@@ -99,8 +99,8 @@ class Counter:
         self.networks = {name: there[name] for name in _sort_usual(there)}
         self.cards: dict[str, Card] = {n: read_card(path) for n, path in self.networks.items()}
         usual = str(PaintConfig.model_fields["backbone"].default)
-        there = [item.entry.name for item in weights.inventory() if item.available]
-        self.backbones = (usual, *(name for name in there if name != usual))
+        held = [item.entry.name for item in weights.inventory() if item.available]
+        self.backbones = (usual, *(name for name in held if name != usual))
 
     def take(self, session: str, asked: JobRequest) -> Order:
         """Check a request.

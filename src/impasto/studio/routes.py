@@ -9,10 +9,12 @@ from fastapi.responses import JSONResponse, Response
 from impasto import gallery
 from impasto.studio import pictures
 from impasto.studio.disk import disk_faults
-from impasto.studio.faults import BusyError, SessionError
+from impasto.studio.faults import BusyError, InvalidError, NotReadyError, SessionError
 from impasto.studio.form import make_forms
-from impasto.studio.masking import list_names
+from impasto.studio.jobroutes import end_job
+from impasto.studio.masking import FindRequest, check_name, list_names
 from impasto.studio.premises import (
+    COOKIE,
     FOREVER,
     Here,
     Id,
@@ -57,6 +59,15 @@ async def open_session(request: Request, studio: Here) -> JSONResponse:
     if "sec-fetch-site" in request.headers:  # a page of ours, which may not hold keys
         set_cookie(response, key, request)
     return response
+
+
+@router.delete("/session", status_code=204, responses=list_faults())
+async def close_session(studio: Here, session: Session, response: Response) -> None:
+    """Delete a session with all its pictures and jobs; those that run are cancelled."""
+    for job in studio.store.jobs(session, -1):  # those that wait first, being the newest
+        await end_job(studio, job)
+    studio.store.close_session(session)
+    response.delete_cookie(COOKIE)
 
 
 @router.get("/options", responses=list_faults())
@@ -165,6 +176,26 @@ async def show_picture(
     data = await asyncio.to_thread(path.read_bytes)
     kind = "image/png" if size is None else "image/webp"
     return Response(data, media_type=kind, headers=FOREVER)
+
+
+@router.post("/pictures/{id}/masks", status_code=201, responses=list_faults(404, 429, 503, 507))
+async def search_picture(
+    id: Id, asked: FindRequest, studio: Here, session: Session
+) -> dict[str, Any]:
+    """Find people, faces, the sky or colours in a picture: a new picture, a mask of its size."""
+    if studio.desk is None:
+        raise NotReadyError("This studio keeps no process for that; order by the name instead.")
+    photo, name = studio.store.picture(session, id), check_name(asked.find)
+    if name == "rest":
+        raise InvalidError("'rest' is what the masks of a painting leave; find another one.")
+    file = studio.store.incoming()
+    task = {"photo": {"path": str(studio.store.picture_path(id)), "name": photo["name"]},
+            "find": f"auto:{name}", "target": str(file)}  # fmt: skip
+    try:
+        size = await studio.desk.find_mask(task)
+        return _tell_picture(studio.store.add_picture(session, "mask", name, size, file))
+    finally:
+        file.unlink(missing_ok=True)
 
 
 @router.delete("/pictures/{id}", status_code=204, responses=list_faults(404, 409))

@@ -1,4 +1,4 @@
-"""Sketches: fast paintings at once, from a process of their own."""
+"""Sketches, and masks that are found: answers at once, from a process of their own."""
 
 import asyncio
 import base64
@@ -61,7 +61,25 @@ class SketchDesk:
             InvalidError: If it cannot be painted.
             NotReadyError: If its process died, twice.
         """
-        await self._wait_turn(session)
+        told = await self._take_turn(session, {"sketch": task})
+        return base64.b64decode(told["jpeg"])
+
+    async def find_mask(self, task: dict[str, Any]) -> tuple[int, int]:
+        """Have a mask found in a photograph; its (H, W).
+
+        Args:
+            task: The photo, what to find, and the target, a file.
+
+        Raises:
+            FullError: If too many wait.
+            InvalidError: If it is not there, or cannot be looked for.
+            NotReadyError: If its process died, twice.
+        """
+        told = await self._take_turn(f"mask {task['target']}", {"mask": task})
+        return told["size"][0], told["size"][1]
+
+    async def _take_turn(self, who: str, task: dict[str, Any]) -> dict[str, Any]:
+        await self._wait_turn(who)
         try:
             return await self._ask(task)
         finally:
@@ -75,12 +93,12 @@ class SketchDesk:
         if self._process is not None:
             await self._process.kill()
 
-    async def _wait_turn(self, session: str) -> None:
-        if (older := self._waiting.get(session)) is not None:
+    async def _wait_turn(self, who: str) -> None:
+        if (older := self._waiting.get(who)) is not None:
             older.set()
         elif len(self._waiting) >= _MOST_WAITING:
             raise FullError("Too many sketches are waiting; try again in a moment.", retry_after=2)
-        newer = self._waiting[session] = asyncio.Event()
+        newer = self._waiting[who] = asyncio.Event()
         turn = asyncio.ensure_future(self._turn.acquire())
         pushed = asyncio.ensure_future(newer.wait())
         try:
@@ -90,8 +108,8 @@ class SketchDesk:
             raise
         finally:
             pushed.cancel()
-            if self._waiting.get(session) is newer:
-                del self._waiting[session]
+            if self._waiting.get(who) is newer:
+                del self._waiting[who]
         if newer.is_set():
             await self._give_up(turn)
             raise BusyError("A newer sketch was asked for.")
@@ -100,7 +118,7 @@ class SketchDesk:
         if not turn.cancel() and turn.done() and not turn.cancelled():
             self._turn.release()
 
-    async def _ask(self, task: dict[str, Any]) -> bytes:
+    async def _ask(self, task: dict[str, Any]) -> dict[str, Any]:
         for chance in range(_CHANCES):
             try:
                 told = await self._tell(await self._hire(), task)
@@ -113,11 +131,11 @@ class SketchDesk:
                     ) from error
         if "error" in told:
             raise InvalidError(told["error"])
-        return base64.b64decode(told["jpeg"])
+        return told
 
     async def _tell(self, process: Process, task: dict[str, Any]) -> dict[str, Any]:
         number = next(self._numbers)
-        await process.say({"sketch": task, "number": number})
+        await process.say(task | {"number": number})
         while (told := await process.hear()).get("number") != number:
             pass
         return told

@@ -77,8 +77,8 @@ class Worker:
         self.say({"ready": bench.open(first["paints"])})
         self._warm(bench, first)
         while (told := self._todo.get()) is not None:
-            if "sketch" in told:
-                self._sketch(bench, told)
+            if "number" in told:
+                self._answer(bench, told)
             else:
                 self._paint(bench, told, first["keep_every"])
             gc.collect()
@@ -145,10 +145,15 @@ class Worker:
         self._easel = None
         self._cancelled.discard(easel.job)
 
-    def _sketch(self, bench: Any, told: dict[str, Any]) -> None:
+    def _answer(self, bench: Any, told: dict[str, Any]) -> None:
+        """Sketch, or find a mask, which is written into a file."""
         try:
-            data = base64.b64encode(bench.sketch(told["sketch"])).decode()
-            self.say({"number": told["number"], "jpeg": data})
+            found: dict[str, Any] = {}
+            if "sketch" in told:
+                found["jpeg"] = base64.b64encode(bench.sketch(told["sketch"])).decode()
+            else:
+                found["size"] = bench.find_mask(**told["mask"])
+            self.say({"number": told["number"]} | found)
         except Exception as error:  # noqa: BLE001 - whatever it is, the server must be told
             self.say({"number": told["number"], "error": _explain(error)})
 
