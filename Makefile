@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Two test processes on two cores: more threads than cores would only make them wait.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
-.PHONY: help demo lab-demo install test test-slow soak check format bench bench-fast gallery docs notebooks site browser clean
+.PHONY: help demo lab-demo install test test-slow soak studio-latency check format bench bench-fast gallery docs notebooks site browser clean
 
 help:
 	@echo "make demo       install, then paint a real photograph and say where it is"
@@ -13,6 +13,7 @@ help:
 	@echo "make test       all tests but the slow ones"
 	@echo "make test-slow  the slow ones"
 	@echo "make soak       a thousand jobs through the studio while its processes are killed"
+	@echo "make studio-latency  seconds from an order to the first picture, with a real studio"
 	@echo "make check      formatting, lint, types, architecture, generated docs"
 	@echo "make bench      speed and quality beside a peer (about three quarters of an hour)"
 	@echo "make bench-fast NETWORKS=... LITE=... PHOTOS=... PAINTINGS=...  fast networks, into docs/fast.md"
@@ -56,6 +57,9 @@ test-slow: $(VENV)/.developer
 
 soak: $(VENV)/.developer
 	$(BIN)/python scripts/soak.py
+
+studio-latency: $(VENV)/.developer
+	$(BIN)/python scripts/studio_latency.py
 
 check: $(VENV)/.developer
 	$(BIN)/ruff format --check .
