@@ -131,7 +131,10 @@ def measure(options: argparse.Namespace, pause: float, *, several: bool) -> None
             times = [time_sketch(visitor, pid, photo, one, options.size) for one in names]
             print(f"sketches: {_spell(times)}")
             names = [styles[-1 - i % len(styles)] for i in range(options.paintings)]
-            times = [time_painting(visitor, pid, photo, one) for one in names]
+            times = []
+            for one in names:
+                times.append(time_painting(visitor, pid, photo, one))
+                time.sleep(1)  # nobody orders again at once
             print(f"first previews of paintings: {_spell(times)}")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -127,7 +128,7 @@ def test_step_that_is_not_waited_for_costs_no_process(tmp_path):
 
 def test_sketches_have_their_process_before_anybody_asks(tmp_path):
     network = save_fast(tmp_path / "any.safetensors", "micro")
-    with serving(tmp_path / "data", networks=(network,)) as (_, studio):
+    with serving(tmp_path / "data", networks=(network,), sketches=True) as (_, studio):
         _await(lambda: studio.desk.pid is not None)
 
 
@@ -166,3 +167,17 @@ def test_first_preview_is_told_at_once(monkeypatch):
     assert [event.split("\n")[1] for event in told] == [
         "event: job", "event: job", "event: progress", "event: job",
     ]  # fmt: skip
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigwait"), reason="needs signals")
+def test_process_that_is_asked_to_leave_puts_its_job_away(tmp_path):
+    with serving(tmp_path, keep_every=60) as (address, studio), Visitor(address) as visitor:
+        job = visitor.order(visitor.send_picture(), settings=SLOW | {"steps": [150]})["id"]
+        visitor.wait_steps(job, 20)
+        before = studio.crew.posts[0].pid
+        os.kill(before, signal.SIGTERM)
+        done = visitor.wait(job)
+        assert done["state"] == "done"
+        assert [step for step, _ in done["losses"]].count(1) == 1  # not from the beginning
+        assert studio.crew.posts[0].pid != before
+        assert studio.store.job(job)["attempts"] == 0

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 @pytest.fixture(scope="module")
 def visitor(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studio")
-    with serving(folder, max_queued=5) as (address, _), Visitor(address) as visitor:
+    with serving(folder, max_queued=5, sketches=True) as (address, _), Visitor(address) as visitor:
         yield visitor
 
 

@@ -22,6 +22,7 @@ from impasto.studio.premises import (
     find_copy,
     list_faults,
     list_types,
+    locate,
 )
 from impasto.studio.previews import find_preview
 from impasto.studio.store import ENDED
@@ -33,9 +34,11 @@ _DELETE_SECONDS = 20.0
 
 
 @router.post("/jobs", status_code=201, responses=list_faults(404, 429, 507))
-async def order(asked: JobRequest, studio: Here, session: Session) -> dict[str, Any]:
+async def order(
+    asked: JobRequest, studio: Here, session: Session, response: Response
+) -> dict[str, Any]:
     """Have something painted."""
-    return await _order(asked, studio, session)
+    return locate(response, "jobs", await _order(asked, studio, session))
 
 
 async def _order(asked: JobRequest, studio: Studio, session: str) -> dict[str, Any]:
@@ -165,12 +168,14 @@ async def cancel_job(id: Id, studio: Here, session: Session) -> dict[str, Any]:
 
 
 @router.post("/jobs/{id}/again", status_code=201, responses=list_faults(404, 429, 507))
-async def repeat_job(id: Id, asked: AgainRequest, studio: Here, session: Session) -> dict[str, Any]:
+async def repeat_job(
+    id: Id, asked: AgainRequest, studio: Here, session: Session, response: Response
+) -> dict[str, Any]:
     """Paint again what an earlier job painted, with other settings."""
     job = studio.store.job(id, session)
     request = job["request"]
     changed = request | {"kind": job["kind"], "settings": request["settings"] | asked.settings}
-    return await _order(JobRequest(**changed), studio, session)
+    return locate(response, "jobs", await _order(JobRequest(**changed), studio, session))
 
 
 @router.post("/sketches", response_class=Response,

@@ -139,6 +139,12 @@ def list_types(*types: str) -> dict[int | str, dict[str, Any]]:
     return {200: {"description": "The picture.", "content": dict.fromkeys(types, schema)}}
 
 
+def locate(response: Response, kind: str, made: dict[str, Any]) -> dict[str, Any]:
+    """Say in the headers where something new is found; gives it back."""
+    response.headers["location"] = f"{API}/{kind}/{made['id']}"
+    return made
+
+
 def find_studio(request: Request) -> Studio:
     """The studio of this server."""
     studio: Studio = request.app.state.studio

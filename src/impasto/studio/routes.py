@@ -26,6 +26,7 @@ from impasto.studio.premises import (
     knows_token,
     list_faults,
     list_types,
+    locate,
     set_cookie,
 )
 from impasto.version import __version__
@@ -121,6 +122,7 @@ async def show_style(id: Id, studio: Here, session: Session, size: Side | None =
 )
 async def send_picture(
     request: Request,
+    response: Response,
     studio: Here,
     session: Session,
     role: Role = "photo",
@@ -138,7 +140,7 @@ async def send_picture(
         file.unlink(missing_ok=True)
     if role != "mask":
         studio.make_ahead(find_copy(studio, kept["id"], pictures.SIDES[-1]))
-    return _tell_picture(kept)
+    return locate(response, "pictures", _tell_picture(kept))
 
 
 async def _write_body(request: Request, file: Any, studio: Studio) -> None:
@@ -180,7 +182,7 @@ async def show_picture(
 
 @router.post("/pictures/{id}/masks", status_code=201, responses=list_faults(404, 429, 503, 507))
 async def search_picture(
-    id: Id, asked: FindRequest, studio: Here, session: Session
+    id: Id, asked: FindRequest, studio: Here, session: Session, response: Response
 ) -> dict[str, Any]:
     """Find people, faces, the sky or colours in a picture: a new picture, a mask of its size."""
     if studio.desk is None:
@@ -193,7 +195,8 @@ async def search_picture(
             "find": f"auto:{name}", "target": str(file)}  # fmt: skip
     try:
         size = await studio.desk.find_mask(task)
-        return _tell_picture(studio.store.add_picture(session, "mask", name, size, file))
+        mask = studio.store.add_picture(session, "mask", name, size, file)
+        return locate(response, "pictures", _tell_picture(mask))
     finally:
         file.unlink(missing_ok=True)
 
