@@ -34,7 +34,7 @@ _MORE_MEMORY = 0.05
 #: Measures of each kind, and how many make one that is free of chance.
 _MEASURES, _TOGETHER = 80, 3
 #: Fewer measures in the life of a process say nothing.
-_FEWEST = 20
+_FEWEST = 15
 
 
 class Server:

@@ -39,7 +39,9 @@ def test_photograph_becomes_a_painting(visitor):
     assert visitor.get(f"{API}/jobs/{job['id']}/thumbnail").content[8:12] == b"WEBP"
 
 
-@pytest.mark.parametrize(("format", "start"), [("jpeg", b"\xff\xd8\xff"), ("tiff", b"II*\0")])
+@pytest.mark.parametrize(
+    ("format", "start"), [("jpeg", b"\xff\xd8\xff"), ("tiff", b"II*\0"), ("webp", b"RIFF")]
+)
 def test_result_comes_in_other_formats_with_its_settings(visitor, format, start):
     job = visitor.order(visitor.send_picture(), settings=QUICK)["id"]
     visitor.wait(job)
@@ -47,6 +49,19 @@ def test_result_comes_in_other_formats_with_its_settings(visitor, format, start)
     assert answer.content.startswith(start)
     assert 'filename="stripes_mosaic.' in answer.headers["content-disposition"]
     assert "settings" in json.loads(images.read_settings(answer.content))
+
+
+def test_result_is_as_small_as_its_quality_says(visitor):
+    job = visitor.order(visitor.send_picture(), settings=SLOW)["id"]
+    visitor.wait_steps(job, 1)
+    visitor.post(f"{API}/jobs/{job}/cancel")
+    visitor.wait(job)
+
+    def fetch(**query):
+        return visitor.get(f"{API}/jobs/{job}/result", params={"format": "jpeg"} | query)
+
+    assert len(fetch(quality=20).content) < len(fetch().content) < len(fetch(quality=99).content)
+    assert fetch(quality=101).status_code == 422
 
 
 def test_events_tell_everything_to_the_end(visitor):

@@ -125,15 +125,16 @@ async def show_result(
     id: Id,
     studio: Here,
     session: Session,
-    format: Literal["png", "jpeg", "tiff"] = "png",
+    format: Literal["png", "jpeg", "tiff", "webp"] = "png",
     download: bool = False,
+    quality: Annotated[int, Query(ge=1, le=100)] = 92,
 ) -> Response:
     """The painting, with the settings inside from which `impasto again` repeats it."""
     job = studio.store.job(id, session)
     path = studio.store.job_folder(id) / "result.png"
     if job["result"] is None or not path.exists():
         raise UnknownError("There is no result yet.")
-    data = await studio.in_thread(pictures.convert_result, path, format)
+    data = await studio.in_thread(pictures.convert_result, path, format, quality)
     headers = dict(FOREVER)
     if download:
         name = pictures.name_download(_list_names(studio, session, job), format)
