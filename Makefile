@@ -11,9 +11,9 @@ help:
 	@echo "make demo       install, then paint a real photograph and say where it is"
 	@echo "make lab-demo   a report on ways to measure a style, networks and pooling (ten minutes)"
 	@echo "make test       all tests but the slow ones"
+	@echo "make studio-latency   seconds from an order to the first picture, with a real studio"
 	@echo "make test-slow  the slow ones"
 	@echo "make soak       a thousand jobs through the studio while its processes are killed"
-	@echo "make studio-latency  seconds from an order to the first picture, with a real studio"
 	@echo "make check      formatting, lint, types, architecture, generated docs"
 	@echo "make bench      speed and quality beside a peer (about three quarters of an hour)"
 	@echo "make bench-fast NETWORKS=... LITE=... PHOTOS=... PAINTINGS=...  fast networks, into docs/fast.md"
@@ -52,15 +52,15 @@ browser:
 test: $(VENV)/.developer
 	$(PYTEST) -n 2 -m "not slow"
 
+.PHONY: studio-latency
+studio-latency: $(VENV)/.developer
+	$(BIN)/python scripts/studio_latency.py
+
 test-slow: $(VENV)/.developer
 	$(PYTEST) -m slow
 
 soak: $(VENV)/.developer
 	$(BIN)/python scripts/soak.py
-
-.PHONY: studio-latency
-studio-latency: $(VENV)/.developer
-	$(BIN)/python scripts/studio_latency.py
 
 check: $(VENV)/.developer
 	$(BIN)/ruff format --check .
