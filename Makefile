@@ -11,6 +11,7 @@ help:
 	@echo "make demo       install, then paint a real photograph and say where it is"
 	@echo "make lab-demo   a report on ways to measure a style, networks and pooling (ten minutes)"
 	@echo "make test       all tests but the slow ones"
+	@echo "make studio-latency   seconds from an order to the first picture, with a real studio"
 	@echo "make test-slow  the slow ones"
 	@echo "make soak       a thousand jobs through the studio while its processes are killed"
 	@echo "make studio-safety    what the studio promises, and what came of the tests that prove it"
@@ -52,6 +53,10 @@ browser:
 
 test: $(VENV)/.developer
 	$(PYTEST) -n 2 -m "not slow"
+
+.PHONY: studio-latency
+studio-latency: $(VENV)/.developer
+	$(BIN)/python scripts/studio_latency.py
 
 test-slow: $(VENV)/.developer
 	$(PYTEST) -m slow

@@ -51,12 +51,15 @@ class Visitor(httpx.Client):
             f"{API}/pictures", params={"role": role, "name": name}, content=data or draw()
         )
         assert answer.status_code == 201, answer.text
+        assert answer.headers["location"] == f"{API}/pictures/{answer.json()['id']}"
         return answer.json()["id"]
 
     def order(self, photo, status=201, kind="paint", styles=("gallery:mosaic",), **more):
         order = {"kind": kind, "photo": photo, "styles": list(styles)} | more
         answer = self.post(f"{API}/jobs", json=order)
         assert answer.status_code == status, answer.text
+        if status == 201:
+            assert answer.headers["location"] == f"{API}/jobs/{answer.json()['id']}"
         return answer.json()
 
     def tell(self, job):
@@ -80,6 +83,8 @@ class Visitor(httpx.Client):
 @contextlib.contextmanager
 def serving(folder, command=COMMAND, page=None, **settings):
     """A studio in a thread of this process; gives its address and the studio."""
+    # Without a second process that nobody needs, where painters only pretend.
+    settings = {"sketches": command is not COMMAND} | settings
     chosen = StudioSettings(data=folder, port=0, browser=False, **settings)
     more = {} if page is None else {"page": page}
     app = create_app(chosen, command=command, **more)
@@ -103,7 +108,7 @@ def serving(folder, command=COMMAND, page=None, **settings):
 @contextlib.contextmanager
 def process(folder, **settings):
     """A studio as a process of its own; gives its address and the process."""
-    chosen = {"data": str(folder), "port": 0, "browser": False} | settings
+    chosen = {"data": str(folder), "port": 0, "browser": False, "sketches": False} | settings
     script = COMMAND[1]
     server = subprocess.Popen(
         [sys.executable, script, "serve", json.dumps(chosen)], stdout=subprocess.PIPE, text=True

@@ -19,6 +19,7 @@ DIES, DIES_ONCE = 666, 667
 def make_bench(device, max_pixels):
     from impasto.api import Job, Painter
     from impasto.config import PaintConfig
+    from impasto.masks import MaskFinder
     from impasto.progress import PaintState, Progress
     from impasto.pyramid import plan_painting, resize
     from impasto.studio.bench import Bench
@@ -55,8 +56,11 @@ def make_bench(device, max_pixels):
                 )
 
     class StandIn(Bench):
-        def warm(self):
+        def open(self, paints):
             return "pretence"
+
+        def warm(self, paints, networks):
+            return iter(())
 
         def prepare(self, task):
             photo = self._load(**task["photo"])
@@ -65,8 +69,9 @@ def make_bench(device, max_pixels):
             config = PaintConfig(**settings)
             placement = self._place(task)
             job = Pretence(photo, styles, config, None, Painter(device="cpu", offline=True))
+            finder = MaskFinder(photo.flat, photo.name, offline=True)
             return dataclasses.replace(
-                job, placement=placement and placement.load(lambda x: x, None)
+                job, placement=placement and placement.load(lambda x: x, finder)
             )
 
     return StandIn("cpu", max_pixels)

@@ -300,7 +300,17 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self._send_json(picture)
 
-    def post_pictures(self) -> None:
+    def post_pictures(self, ident: str = "", _: str = "") -> None:
+        if ident:
+            photo = self.house.see(self.session, ident, self.house.files)
+            name = json.loads(self.body)["find"]
+            if photo.width < 100:
+                raise Refused(422, "invalid", f"No {name} found in that picture.")
+            mask = Image.new("L", photo.size)
+            mask.paste(255, (0, 0, photo.width, photo.height // 2))
+            data = _encode(mask.convert("RGB"), None, "PNG")
+            self._send_json(self.house.keep_picture(self.session, "mask", name, data), 201)
+            return
         role, name = self.query["role"], self.query.get("name", "picture")
         self._send_json(self.house.keep_picture(self.session, role, name, self.body), 201)
 

@@ -50,6 +50,11 @@ OPTIONS: dict[str, Any] = {
         "texture": {"presets": _PRESETS, "groups": [
             {"title": "What it looks like", "expert": False, "fields": [_SIZE, *_LOOK[1:2]]}]},
     },
+    "masks": [
+        {"name": "sky", "help": "The sky above a landscape.", "ready": True},
+        {"name": "people", "help": "Whoever stands out.", "ready": False},
+        {"name": "rest", "help": "What no other mask covers.", "ready": True},
+    ],
     "networks": [{"name": "micro", "kind": "micro", "holds_styles": False, "styles": []}],
     "limits": {"bytes": MOST_BYTES, "pixels": 50_000_000, "queued": 5, "size": 4096},
 }  # fmt: skip

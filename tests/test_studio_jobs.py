@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from impasto import images
-from impasto.studio.crew import Live
+from impasto.studio.live import Live
 from studio_client import API, QUICK, SLOW, Visitor, draw, process, serving
 from studio_standin import DIES, DIES_ONCE
 
@@ -39,7 +39,9 @@ def test_photograph_becomes_a_painting(visitor):
     assert visitor.get(f"{API}/jobs/{job['id']}/thumbnail").content[8:12] == b"WEBP"
 
 
-@pytest.mark.parametrize(("format", "start"), [("jpeg", b"\xff\xd8\xff"), ("tiff", b"II*\0")])
+@pytest.mark.parametrize(
+    ("format", "start"), [("jpeg", b"\xff\xd8\xff"), ("tiff", b"II*\0"), ("webp", b"RIFF")]
+)
 def test_result_comes_in_other_formats_with_its_settings(visitor, format, start):
     job = visitor.order(visitor.send_picture(), settings=QUICK)["id"]
     visitor.wait(job)
@@ -47,6 +49,19 @@ def test_result_comes_in_other_formats_with_its_settings(visitor, format, start)
     assert answer.content.startswith(start)
     assert 'filename="stripes_mosaic.' in answer.headers["content-disposition"]
     assert "settings" in json.loads(images.read_settings(answer.content))
+
+
+def test_result_is_as_small_as_its_quality_says(visitor):
+    job = visitor.order(visitor.send_picture(), settings=SLOW)["id"]
+    visitor.wait_steps(job, 1)
+    visitor.post(f"{API}/jobs/{job}/cancel")
+    visitor.wait(job)
+
+    def fetch(**query):
+        return visitor.get(f"{API}/jobs/{job}/result", params={"format": "jpeg"} | query)
+
+    assert len(fetch(quality=20).content) < len(fetch().content) < len(fetch(quality=99).content)
+    assert fetch(quality=101).status_code == 422
 
 
 def test_events_tell_everything_to_the_end(visitor):
@@ -250,3 +265,32 @@ def test_animation_of_the_photograph_is_its_first_frame(visitor):
     frames = [Image.new("RGB", (64, 64), color) for color in ("red", "blue")]
     data = draw(64, 64, "GIF", save_all=True, append_images=frames)
     assert visitor.send_picture(data)
+
+
+def test_list_can_be_of_one_state_and_without_losses(visitor):
+    photo = visitor.send_picture()
+    done = visitor.order(photo, settings=QUICK)["id"]
+    assert visitor.wait(done)["losses"]
+    running = visitor.order(photo, settings=SLOW)["id"]
+    visitor.wait(running, "running")
+    for state, id in (("done", done), ("running", running)):
+        query = {"state": state, "losses": False}
+        (job,) = visitor.get(f"{API}/jobs", params=query).json()
+        assert (job["id"], job["losses"]) == (id, [])
+    assert visitor.get(f"{API}/jobs", params={"state": "lost"}).status_code == 422
+    visitor.delete(f"{API}/jobs/{running}")
+
+
+def test_session_that_is_closed_leaves_nothing(studio, visitor):
+    store = studio[1].store
+    with Visitor(studio[0]) as leaver:
+        photo, other = leaver.send_picture(), visitor.send_picture()
+        done = leaver.order(photo, settings=QUICK)["id"]
+        leaver.wait(done)
+        running, waiting = (leaver.order(photo, settings=SLOW)["id"] for _ in range(2))
+        leaver.wait(running, "running")
+        assert leaver.delete(f"{API}/session").status_code == 204
+        assert leaver.get(f"{API}/jobs").status_code == 401
+    assert not any(store.job_folder(id).exists() for id in (done, running, waiting))
+    assert not list((store.folder / "pictures").glob(f"{photo}*"))
+    assert visitor.get(f"{API}/pictures/{other}").status_code == 200

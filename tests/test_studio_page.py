@@ -198,6 +198,8 @@ def test_sketches_follow_the_choice(page: Page, house: House) -> None:
     page.get_by_role("slider", name="Share of Mosaic").fill("0.1")
     await_truth(page, lambda: house.sketched[-1]["shares"] == [0.1, 1])
     await_truth(page, lambda: not np.array_equal(read_image(page, ".after"), first))
+    # Small at once, and sharper when the hand rests.
+    await_truth(page, lambda: [one["size"] for one in house.sketched[-2:]] == [256, 512])
     page.get_by_role("button", name="Sketch at once").click()
     expect(page.locator(".corner")).to_be_hidden()
 
@@ -223,6 +225,25 @@ def test_regions_become_masks(page: Page, house: House, tmp_path: Path) -> None:
     protected = house.files[job["protect"]].convert("L")
     assert protected.getpixel((int(0.75 * width), int(0.7 * height))) == 255
     assert protected.getpixel(inside) == 0
+
+
+def test_what_is_found_becomes_a_region(page: Page, house: House) -> None:
+    prepare(page, "mosaic")
+    page.locator("[data-key=regions]").click()
+    finder = page.get_by_label("Find in the photograph")
+    expect(finder.locator("option")).to_have_text(["Find", "Sky"])
+    page.locator('.chip[data-key="gallery:mosaic"]').click()
+    finder.select_option("sky")
+    await_truth(page, lambda: ask(page, "covered") > 0)
+    # What is drawn and what is found make one region.
+    stroke(page, (0.2, 0.8), (0.4, 0.8))
+    page.locator("[data-key=done]").click()
+    begin(page)
+    wait_done(page)
+    (mask,) = (house.files[one["picture"]].convert("L") for one in last_job(house)["masks"])
+    width, height = mask.size
+    points = [(0.5, 0.2), (0.3, 0.8), (0.8, 0.8)]
+    assert [mask.getpixel((int(x * width), int(y * height))) for x, y in points] == [255, 255, 0]
 
 
 def test_strokes_can_be_erased_taken_back_and_cleared(page: Page, house: House) -> None:

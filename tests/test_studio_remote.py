@@ -40,11 +40,21 @@ def test_studio_paints_for_the_command_line(address, photo, tmp_path, suffix):
     assert record["placement"]["masks"]
 
 
+def test_studio_finds_what_is_named(address, photo, tmp_path):
+    target = tmp_path / "out.png"
+    words = ["--mask", "cluster:1/2", "--protect", "cluster:2/3,not-cluster:1/2:0.5"]
+    assert _paint(address, photo, "-o", str(target), *words) == 0
+    placement = json.loads(images.read_settings(target))["placement"]
+    assert [one["automatic"] for one in placement["masks"]] == ["cluster:1/2"]
+    found = [one["automatic"] for one in placement["protect"]]
+    assert found == ["cluster:2/3", "not-cluster:1/2:0.5"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--protect", "faces"], "--protect"),
-        (["--mask", "people"], "people"),
+        (["--strength-map", "stripes.png"], "--strength-map"),
+        (["--mask", "clouds"], "no mask 'clouds'"),
         (["--resume"], "--resume"),
         (["-o", "out.webp"], "out.webp"),
         (["--size", "300"], "256 px"),

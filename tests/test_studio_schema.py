@@ -12,7 +12,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 @pytest.fixture(scope="module")
 def visitor(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studio")
-    with serving(folder, max_queued=5) as (address, _), Visitor(address) as visitor:
+    with serving(folder, max_queued=5, sketches=True) as (address, _), Visitor(address) as visitor:
         yield visitor
 
 
@@ -37,7 +37,10 @@ def check(operation, visitor):
                          suppress_health_check=list(hypothesis.HealthCheck))  # fmt: skip
     @hypothesis.given(case=operation.as_strategy())
     def ask(case):
-        answer = case.call(headers={"authorization": visitor.headers["authorization"]}, timeout=20)
+        key = visitor.headers["authorization"]
+        if (operation.method, operation.path.rpartition("/")[2]) == ("delete", "session"):
+            key = "Bearer nobody"  # ours is needed for the others
+        answer = case.call(headers={"authorization": key}, timeout=20)
         assert answer.status_code < 500 or answer.status_code in (503, 507), answer.text
         if answer.status_code >= 400:
             told = answer.json()["error"]

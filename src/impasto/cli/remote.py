@@ -12,7 +12,7 @@ from impasto.cli.options import OutputOptions, PlacementOptions, RunningOptions
 from impasto.cli.report import write_line
 from impasto.errors import ConfigError, ImpastoError, OutputError
 from impasto.files import check_writable, replacing
-from impasto.masknames import is_mask_name
+from impasto.masknames import is_mask_name, parse_mask_name, parse_protection
 from impasto.studio.client import RemoteError, RemoteStudio
 
 _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff"}
@@ -34,7 +34,7 @@ def paint_remotely(
         order: Kind, settings and network.
         photo: A picture.
         styles: Pictures, or names of the gallery.
-        places: Masks; only those that are pictures.
+        places: Masks, and what is left alone.
         output: Where it goes.
         running: How much is told.
 
@@ -48,9 +48,10 @@ def paint_remotely(
         "photo": studio.send(Path(photo), "photo"),
         "styles": [_name_style(studio, style) for style in styles],
         "masks": [
-            {"picture": studio.send(Path(mask), "mask"), "style": number}
+            _place_mask(studio, mask) | {"style": number}
             for number, mask in enumerate(places.masks)
         ],
+        "protect_found": [str(name) for name in parse_protection(places.protect)],
     }
     job = studio.order(order)
     try:
@@ -73,15 +74,14 @@ def paint_remotely(
 def _check(photo: str, places: PlacementOptions, output: OutputOptions) -> None:
     if photo == "-" or not Path(photo).is_file():
         raise ConfigError(f"--remote paints one picture from a file, not {photo!r}.")
-    named = [mask for mask in places.masks if is_mask_name(mask)]
-    idle = {name for name in places.given() if name != "masks"}
+    idle = {name for name in places.given() if name not in ("masks", "protect")}
     idle |= {
         name
         for name in ("resume", "preview", "sheet", "save_every", "layers", "bits")
         if getattr(output, name)
     }
-    if named or idle:
-        what = f"the mask {named[0]}" if named else f"--{sorted(idle)[0].replace('_', '-')}"
+    if idle:
+        what = f"--{sorted(idle)[0].replace('_', '-')}"
         raise ConfigError(f"--remote does without {what}; leave it out.")
 
 
@@ -103,6 +103,13 @@ def _name_style(studio: RemoteStudio, style: str) -> str:
     if not Path(style).is_file() and Path(style).name == style and not Path(style).suffix:
         return f"network:{style}"
     return studio.send(Path(style), "style")
+
+
+def _place_mask(studio: RemoteStudio, mask: str) -> dict[str, str]:
+    """A mask that is sent, or found there."""
+    if is_mask_name(mask):
+        return {"find": str(parse_mask_name(mask))}
+    return {"picture": studio.send(Path(mask), "mask")}
 
 
 def _watch(studio: RemoteStudio, job: str, running: RunningOptions) -> dict[str, Any]:

@@ -64,10 +64,13 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         studio = _open_studio(settings, command)
         app.state.studio = studio
+        if studio.desk is not None:
+            studio.desk.start()
         studio.crew.start()
         yield
         studio.hub.close()
         await studio.crew.drain(_DRAIN_SECONDS)
+        await asyncio.gather(*studio.ahead, return_exceptions=True)
         if studio.desk is not None:
             await studio.desk.close()
         studio.store.close()
@@ -87,7 +90,9 @@ def create_app(
 def _open_studio(settings: StudioSettings, command: Sequence[str]) -> Studio:
     store, hub = Store(settings.data, settings.quota), Hub()
     counter = Counter(store, settings)
-    desk = SketchDesk(settings, command) if settings.sketches and counter.networks else None
+    desk = None
+    if settings.sketches and counter.networks:
+        desk = SketchDesk(settings, counter.usual_networks, command)
     crew = Crew(store, hub, counter, settings, command)
     return Studio(settings, store, hub, counter, crew, desk, asyncio.Semaphore(_AT_ONCE))
 

@@ -5,12 +5,13 @@ Painters are kept. Nothing is ever downloaded here, and no file opened but those
 
 import functools
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from impasto import images
-from impasto.api import Job, Painter, Placement
+from impasto import gallery, images
+from impasto.api import Job, Painter, Placement, find_mask
 from impasto.config import PaintConfig
 from impasto.devices import keep_freed_memory
 from impasto.fastconfig import FastConfig
@@ -19,6 +20,7 @@ from impasto.images import Picture
 from impasto.masks.found import read_mask
 from impasto.progress import Progress
 from impasto.pyramid import fit_size, plan_painting, resize
+from impasto.studio.disk import write_whole
 
 #: Long side of previews in px.
 _PREVIEW_SIDE = 1024
@@ -26,7 +28,9 @@ _PREVIEW_QUALITY = 85
 #: Of small ones, which a page shows several times as large.
 _SMALL_QUALITY, _SMALL_SIDE = 95, 384
 #: Fast networks, and small pictures for sketches, that are kept in memory.
-_KEPT_NETWORKS, _KEPT_PICTURES = 2, 12
+_KEPT_NETWORKS, _KEPT_PICTURES = 3, 12
+#: Sides in px of what is painted to warm up: of the first size of paintings, and of sketches.
+_WARM_SIDE, _WARM_SKETCH = 128, 256
 
 
 class Bench:
@@ -48,10 +52,39 @@ class Bench:
         """Who paints without a fast network."""
         return Painter(device=self._device, offline=True, max_pixels=self._max_pixels)
 
-    def warm(self) -> str:
-        """Load what most jobs need; returns the device in a word."""
-        self.painter.load_encoder(PaintConfig())
+    def open(self, paints: bool) -> str:
+        """Load what nothing can be done without; returns the device in a word.
+
+        Args:
+            paints: Whether it paints step by step, and does not only sketch.
+        """
+        if paints:
+            self.painter.load_encoder(PaintConfig())
         return str(self.painter.device)
+
+    def warm(self, paints: bool, networks: Sequence[str]) -> Iterator[None]:
+        """Do in small what will be asked for: a first time takes twice as long as a second.
+
+        Args:
+            paints: Whether it paints step by step.
+            networks: Files of fast networks that will be asked for, the first one first.
+
+        Yields:
+            After each piece, so that it can be left when there is something to do.
+        """
+        picture = images.load(gallery.picture_path(next(iter(gallery.STYLES))))
+        if paints:
+            config = PaintConfig(size=_WARM_SIDE, scales=1, steps=(1,))
+            (last,) = self.painter.prepare(picture, [picture], config).run()
+            draw_preview(last.picture())
+            yield
+        for path in networks[:_KEPT_NETWORKS]:
+            painter = self.open_network(path)
+            yield
+            style = painter.card.styles[0] if painter.holds_styles else picture
+            (last,) = painter.prepare(picture, [style], FastConfig(size=_WARM_SKETCH)).run()
+            draw_preview(last.picture())
+            yield
 
     def prepare(self, task: dict[str, Any]) -> Job:
         """A job from what the server says.
@@ -94,19 +127,33 @@ class Bench:
             job.collect(last).picture, format="jpeg", quality=_PREVIEW_QUALITY, settings=None
         )
 
+    def find_mask(self, photo: dict[str, str], find: str, target: str) -> tuple[int, int]:
+        """Write a mask that is found in a photograph as PNG; returns its (H, W).
+
+        Raises:
+            ImpastoError: If it is not there, or cannot be looked for.
+        """
+        mask = find_mask(self._load(**photo), find, offline=True)
+        data = images.encode(mask, format="png", settings=None)
+        write_whole(Path(target), data)
+        return mask.size
+
     def _open_network(self, path: str) -> FastPainter:
         return FastPainter(path, device=self._device, offline=True, max_pixels=self._max_pixels)
 
     def _place(self, task: dict[str, Any]) -> Placement | None:
         """Masks; what is protected keeps none of the strength."""
-        masks = tuple(self._load(**mask) for mask in task["masks"])
+        masks = tuple(
+            mask["find"] if "find" in mask else self._load(**mask) for mask in task["masks"]
+        )
         strength = None
         if task["protect"] is not None:
             mask = 1 - read_mask(self._load(**task["protect"]))
             strength = Picture(mask.expand(-1, 3, -1, -1).contiguous(), name="protect")
-        if not masks and strength is None:
+        protect = tuple(task["protect_found"])
+        if not masks and strength is None and not protect:
             return None
-        return Placement(masks=masks, strength_map=strength)
+        return Placement(masks=masks, strength_map=strength, protect=protect)
 
     def _load_style(self, style: dict[str, str]) -> Picture | str:
         return self._load(**style) if "path" in style else style["name"]

@@ -2,56 +2,22 @@
 
 import asyncio
 import contextlib
-import functools
-import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from impasto.errors import ImpastoError
 from impasto.studio.events import Hub
 from impasto.studio.faults import StudioError
+from impasto.studio.live import Live, Pace
 from impasto.studio.orders import Counter
-from impasto.studio.pictures import measure
-from impasto.studio.processes import COMMAND, GoneError, Process
+from impasto.studio.posts import Post
+from impasto.studio.previews import save_preview
+from impasto.studio.processes import COMMAND
 from impasto.studio.settings import StudioSettings
 from impasto.studio.store import ENDED, Store
 
-_LOG = logging.getLogger("impasto.studio")
-
 #: How often a job whose process died is begun again.
 _SECOND_CHANCES = 1
-_WRITE_SECONDS = 2.0
-_MOST_LOSSES = 400
-#: After it is told to stop; writing a large picture takes seconds.
-_CANCEL_SECONDS = 15.0
-_LONGEST_PAUSE = 30.0
-#: Seconds for one unit of work before any job of its kind was timed; see `Order.work`.
-_PACE = {"paint": 130.0, "fast": 130.0, "texture": 130.0}
-
-
-@dataclass
-class Live:
-    """What is known of a running job before it is written down."""
-
-    progress: dict[str, Any] | None
-    losses: list[list[float]]
-    preview: int
-    cancelled: bool = False
-    written: float = field(default_factory=time.monotonic)
-
-    def add(self, told: dict[str, Any]) -> None:
-        """Note what its process told."""
-        self.progress, self.preview = told["progress"], told["preview"]
-        self.losses.append(told["loss"])
-        if len(self.losses) > _MOST_LOSSES:
-            del self.losses[1:-1:2]
-
-    def columns(self) -> dict[str, Any]:
-        """What is written down."""
-        return {"progress": self.progress, "losses": self.losses, "preview": self.preview}
 
 
 class Crew:
@@ -75,7 +41,7 @@ class Crew:
     ) -> None:
         self._store, self._hub, self._counter = store, hub, counter
         self.live: dict[str, Live] = {}
-        self._pace = dict(_PACE)
+        self._pace = Pace()
         self._wake = asyncio.Event()
         self._closing = False
         self.posts = [
@@ -112,11 +78,12 @@ class Crew:
 
     def line(self) -> dict[str, tuple[int, float]]:
         """Place from 1, and seconds to wait, of all jobs in the queue."""
-        ahead = sum(self._left(job) for job in self._store.jobs_in("running"))
+        running = self._store.jobs_in("running")
+        ahead = sum(self._pace.estimate(job, self.live.get(job["id"])) for job in running)
         places = {}
         for place, job in enumerate(self._store.jobs_in("queued"), 1):
             places[job["id"]] = (place, round(ahead / len(self.posts), 1))
-            ahead += self._pace[job["kind"]] * job["work"]
+            ahead += self._pace.estimate(job)
         return places
 
     async def cancel(self, id: str) -> None:
@@ -124,7 +91,7 @@ class Crew:
         job = self._store.job(id)
         if job["state"] == "queued":
             # It may have been running before the server was started again.
-            self._end(id, "cancelled", result=self._save_preview(id))
+            self._end(id, "cancelled", result=save_preview(self._store, id))
         elif job["state"] == "running" and (live := self.live.get(id)) is not None:
             live.cancelled = True
             for post in self.posts:
@@ -175,7 +142,7 @@ class Crew:
         """A step was done."""
         live = self.live[id]
         live.add(told)
-        if time.monotonic() - live.written > _WRITE_SECONDS:
+        if live.is_due:
             live.written = time.monotonic()
             self._store.change_job(id, **live.columns())
         self._hub.changed(id)
@@ -189,12 +156,10 @@ class Crew:
         if state == "failed" and live is not None and live.cancelled:
             state = "cancelled"
         if state == "done":
-            seconds = time.time() - job["started"]
-            pace = seconds / max(job["work"], 1e-4)
-            self._pace[job["kind"]] = 0.7 * self._pace[job["kind"]] + 0.3 * pace
+            self._pace.learn(job, time.time() - job["started"])
         result = told.get("result")
         if result is None and state == "cancelled":
-            result = self._save_preview(id)
+            result = save_preview(self._store, id)
         self._end(id, state, result=result, error=told.get("error"))
 
     def put_back(self, id: str) -> None:
@@ -208,7 +173,7 @@ class Crew:
         """The process of a job is gone: once it is begun again from its checkpoint."""
         id, live = job["id"], self.live.get(job["id"])
         if live is not None and live.cancelled:
-            self._end(id, "cancelled", result=self._save_preview(id))
+            self._end(id, "cancelled", result=save_preview(self._store, id))
         elif self._closing:
             self.put_back(id)
         elif job["attempts"] < _SECOND_CHANCES:
@@ -229,137 +194,3 @@ class Crew:
         with contextlib.suppress(StudioError):
             self._store.make_room(0)
         self.wake()
-
-    def _save_preview(self, id: str) -> dict[str, int] | None:
-        """Make the last preview the result, if nothing else was written in time."""
-        from impasto import images
-
-        folder = self._store.job_folder(id)
-        if not (folder / "preview.jpg").exists():
-            return None
-        with contextlib.suppress(Exception):
-            images.save(images.load(folder / "preview.jpg"), folder / "result.png")
-            height, width = measure(folder / "result.png")
-            return {"width": width, "height": height}
-        return None
-
-    def _left(self, job: dict[str, Any]) -> float:
-        """Seconds that a running job still takes."""
-        live = self.live.get(job["id"])
-        if live is not None and live.progress and live.progress["seconds_left"]:
-            return float(live.progress["seconds_left"])
-        return self._pace[job["kind"]] * float(job["work"])
-
-
-class Post:
-    """A place where a process paints one job after the other.
-
-    Attributes:
-        device: Where it paints.
-        job: What it paints now.
-    """
-
-    def __init__(
-        self, crew: Crew, device: str, settings: StudioSettings, command: Sequence[str]
-    ) -> None:
-        self.device, self.job = device, ""
-        self.is_ready = False
-        first = {
-            "device": device,
-            "max_pixels": settings.most_pixels,
-            "keep_every": settings.keep_every,
-            "warm": True,
-        }
-        self._crew = crew
-        self._new = functools.partial(Process, command, first, settings.silence)
-        self._process: Process | None = None
-        self._killer: asyncio.Task[None] | None = None
-
-    @property
-    def pid(self) -> int | None:
-        """Number of the process."""
-        return None if self._process is None else self._process.pid
-
-    async def serve(self) -> None:
-        """Hire a process and give it jobs, until the server ends."""
-        pause = 0.0
-        while not self._crew.closing:
-            process = self._process = self._new()
-            try:
-                await process.start()
-                self.device = str((await process.hear())["ready"])
-                self.is_ready, pause = True, 0.0
-                while (job := await self._crew.next()) is not None:
-                    if not await self._carry_out(job, process):
-                        break
-            except (GoneError, OSError):
-                self.is_ready = False
-            except Exception:  # noqa: BLE001 - whatever it is, others must not wait for ever
-                _LOG.exception("A post of the studio begins again.")
-                self.is_ready = False
-                await process.kill()
-            if not self._crew.closing and not self.is_ready:
-                await asyncio.sleep(pause)
-                pause = min(_LONGEST_PAUSE, 2 * pause + 0.5)
-
-    async def cancel(self) -> None:
-        """Stop the job; who does not, is stopped."""
-        if self._process is not None:
-            await self._process.say({"cancel": self.job})
-            self._killer = asyncio.create_task(self._kill_later(self._process, self.job))
-
-    async def park(self) -> None:
-        """Keep the job and put it away."""
-        if self._process is not None and self._process.pid is not None:
-            await self._process.say({"park": True})
-
-    async def leave(self) -> None:
-        """Send the process home."""
-        if self._process is not None:
-            await self._process.dismiss(0.5)
-
-    async def _carry_out(self, job: dict[str, Any], process: Process) -> bool:
-        """Have a job painted; whether the process is there for another one."""
-        id = self.job = job["id"]
-        if process.is_gone:  # while there was nothing to do
-            self._crew.put_back(id)
-            return False
-        try:
-            try:
-                await process.say(self._crew.make_task(job))
-            except ImpastoError as error:
-                self._crew.failed(id, str(error))
-                return True
-            while True:
-                told = await process.hear()
-                if told.get("job") != id:
-                    continue
-                if "ended" in told:
-                    self._crew.ended(job, told)
-                    return "leaving" not in told
-                self._crew.advanced(id, told)
-        except GoneError as error:
-            self._crew.died(job, str(error))
-            raise
-        except Exception:
-            with contextlib.suppress(StudioError):
-                self._crew.failed(id, "Unexpected error; the server's log says more.")
-            raise
-        finally:
-            self.job = ""
-            if self._killer is not None:
-                self._killer.cancel()
-
-    async def _kill_later(self, process: Process, job: str) -> None:
-        await asyncio.sleep(_CANCEL_SECONDS)
-        if self.job == job:
-            await process.kill()
-
-
-def find_preview(store: Store, id: str) -> Path | None:
-    """The newest picture of a job as a small file, if there is any."""
-    folder = store.job_folder(id)
-    for name in ("preview.jpg", "result.png"):
-        if (folder / name).exists():
-            return folder / name
-    return None

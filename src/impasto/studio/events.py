@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from impasto.studio.faults import UnknownError
 from impasto.studio.store import ENDED
 
-#: Between two events of a job: five a second.
+#: Between two events that tell of progress: five a second. The first preview is not held up.
 _PACE_SECONDS = 0.2
 _COMMENT_SECONDS = 10.0
 
@@ -69,6 +70,7 @@ async def stream(
     """
     number = last
     before: dict[str, Any] = {}
+    sent = 0.0
     with hub.watching(job) as event:
         while not hub.closing:
             event.clear()
@@ -77,15 +79,18 @@ async def stream(
             except UnknownError:
                 return
             name, data = _compare(before, now)
+            rest = sent + _PACE_SECONDS - time.monotonic()
+            if name == "progress" and rest > 0 and before["preview"]:
+                await asyncio.sleep(rest)
+                continue
             if name:
-                number += 1
+                number, sent = number + 1, time.monotonic()
                 yield f"id: {number}\nevent: {name}\ndata: {json.dumps(data)}\n\n"
             before = now
             if now["state"] in ENDED:
                 return
-            await asyncio.sleep(_PACE_SECONDS)
             try:
-                await asyncio.wait_for(event.wait(), _COMMENT_SECONDS - _PACE_SECONDS)
+                await asyncio.wait_for(event.wait(), _COMMENT_SECONDS)
             except TimeoutError:
                 yield ": still here\n\n"
 

@@ -92,9 +92,9 @@ def read_settings(kind: str, given: Mapping[str, Any], backbones: tuple[str, ...
         sides = (size.height, size.width)
         return Asked(PaintConfig(**plain, **_FROM_NOISE, size=max(sides)), sides)
     except ValidationError as error:
-        raise InvalidError(_in_words(describe_invalid(error, "paint"))) from None
+        raise InvalidError(in_words(describe_invalid(error, "paint"))) from None
     except (ConfigError, TypeError, OverflowError) as error:
-        raise InvalidError(_in_words(str(error))) from error
+        raise InvalidError(in_words(str(error))) from error
 
 
 def _check_plain(value: Any) -> None:
@@ -114,7 +114,7 @@ def _check_start(config: PaintConfig) -> PaintConfig:
     return config
 
 
-def _in_words(text: str) -> str:
+def in_words(text: str) -> str:
     """A message about options of the command line, as one about fields."""
     text = re.sub(r"; see impasto \w+ --help", "", text)
     text = re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", " "), text)

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from impasto.studio import pictures
-from impasto.studio.crew import find_preview
 from impasto.studio.events import stream
 from impasto.studio.faults import FullError, NotReadyError, UnknownError
+from impasto.studio.masking import list_pictures
 from impasto.studio.orders import AgainRequest, JobRequest, SketchRequest
 from impasto.studio.premises import (
     FOREVER,
@@ -22,8 +22,10 @@ from impasto.studio.premises import (
     find_copy,
     list_faults,
     list_types,
+    locate,
 )
-from impasto.studio.store import ENDED, list_pictures
+from impasto.studio.previews import find_preview
+from impasto.studio.store import ENDED
 
 router = APIRouter()
 
@@ -32,9 +34,11 @@ _DELETE_SECONDS = 20.0
 
 
 @router.post("/jobs", status_code=201, responses=list_faults(404, 429, 507))
-async def order(asked: JobRequest, studio: Here, session: Session) -> dict[str, Any]:
+async def order(
+    asked: JobRequest, studio: Here, session: Session, response: Response
+) -> dict[str, Any]:
     """Have something painted."""
-    return await _order(asked, studio, session)
+    return locate(response, "jobs", await _order(asked, studio, session))
 
 
 async def _order(asked: JobRequest, studio: Studio, session: str) -> dict[str, Any]:
@@ -57,10 +61,13 @@ async def list_jobs(
     session: Session,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     before: Annotated[str | None, Query(max_length=120)] = None,
+    state: Literal["queued", "running", "done", "cancelled", "failed"] | None = None,
+    losses: bool = True,
 ) -> list[dict[str, Any]]:
-    """Jobs, newest first."""
+    """Jobs, newest first; without their losses if those are not wanted."""
     line = studio.crew.line()
-    return [studio.show(job, line) for job in studio.store.jobs(session, limit, before)]
+    found = studio.store.jobs(session, limit, before, state)
+    return [studio.show(job, line) | ({} if losses else {"losses": []}) for job in found]
 
 
 @router.get("/jobs/{id}", responses=list_faults(404))
@@ -72,11 +79,16 @@ async def tell_job(id: Id, studio: Here, session: Session) -> dict[str, Any]:
 @router.delete("/jobs/{id}", status_code=204, responses=list_faults(404))
 async def remove_job(id: Id, studio: Here, session: Session) -> None:
     """Delete a job and its result; it is cancelled first."""
-    if studio.store.job(id, session)["state"] not in ENDED:
-        await studio.crew.cancel(id)
-        with contextlib.suppress(UnknownError):
-            await studio.crew.wait_end(id, _DELETE_SECONDS)
+    await end_job(studio, studio.store.job(id, session))
     studio.store.remove_job(id)
+
+
+async def end_job(studio: Studio, job: dict[str, Any]) -> None:
+    """Cancel a job that has not ended, and wait until it has."""
+    if job["state"] not in ENDED:
+        await studio.crew.cancel(job["id"])
+        with contextlib.suppress(UnknownError):
+            await studio.crew.wait_end(job["id"], _DELETE_SECONDS)
 
 
 @router.get("/jobs/{id}/events", response_class=StreamingResponse, responses=list_faults(404) | {
@@ -113,15 +125,16 @@ async def show_result(
     id: Id,
     studio: Here,
     session: Session,
-    format: Literal["png", "jpeg", "tiff"] = "png",
+    format: Literal["png", "jpeg", "tiff", "webp"] = "png",
     download: bool = False,
+    quality: Annotated[int, Query(ge=1, le=100)] = 92,
 ) -> Response:
     """The painting, with the settings inside from which `impasto again` repeats it."""
     job = studio.store.job(id, session)
     path = studio.store.job_folder(id) / "result.png"
     if job["result"] is None or not path.exists():
         raise UnknownError("There is no result yet.")
-    data = await studio.in_thread(pictures.convert_result, path, format)
+    data = await studio.in_thread(pictures.convert_result, path, format, quality)
     headers = dict(FOREVER)
     if download:
         name = pictures.name_download(_list_names(studio, session, job), format)
@@ -156,12 +169,14 @@ async def cancel_job(id: Id, studio: Here, session: Session) -> dict[str, Any]:
 
 
 @router.post("/jobs/{id}/again", status_code=201, responses=list_faults(404, 429, 507))
-async def repeat_job(id: Id, asked: AgainRequest, studio: Here, session: Session) -> dict[str, Any]:
+async def repeat_job(
+    id: Id, asked: AgainRequest, studio: Here, session: Session, response: Response
+) -> dict[str, Any]:
     """Paint again what an earlier job painted, with other settings."""
     job = studio.store.job(id, session)
     request = job["request"]
     changed = request | {"kind": job["kind"], "settings": request["settings"] | asked.settings}
-    return await _order(JobRequest(**changed), studio, session)
+    return locate(response, "jobs", await _order(JobRequest(**changed), studio, session))
 
 
 @router.post("/sketches", response_class=Response,

@@ -1,6 +1,6 @@
 """What a request for a painting asks for, checked against what there is before it waits."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,25 +15,15 @@ from impasto.pyramid import SMALLEST_SIDE, Size, plan_painting
 from impasto.shelf import choose_usual, list_networks
 from impasto.studio.faults import InvalidError, UnknownError
 from impasto.studio.form import Asked, read_settings
+from impasto.studio.masking import MOST, Id, MaskRequest, Name, check_masks, check_protection
 from impasto.studio.settings import StudioSettings
 from impasto.studio.store import Store
 from impasto.trained import Card, read_card
 
-Id = Annotated[str, Field(max_length=120)]
 Kind = Literal["paint", "fast", "texture"]
 _GALLERY, _OWN = "gallery:", "network:"
-_MOST_STYLES = 8
 #: How much longer than a draft a painting takes; a fast one, a fiftieth.
 _EFFORT = {"draft": 1.0, "standard": 2.5, "fine": 8.0}
-
-
-class MaskRequest(BaseModel):
-    """Where a style goes: the picture of a mask, and the number of the style, from 0."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    picture: Id
-    style: Annotated[int, Field(ge=0, lt=_MOST_STYLES)]
 
 
 class JobRequest(BaseModel):
@@ -43,10 +33,11 @@ class JobRequest(BaseModel):
 
     kind: Kind
     photo: Id | None = None
-    styles: Annotated[list[Id], Field(max_length=_MOST_STYLES)] = []
+    styles: Annotated[list[Id], Field(max_length=MOST)] = []
     settings: dict[str, Any] = {}
-    masks: Annotated[list[MaskRequest], Field(max_length=_MOST_STYLES)] = []
+    masks: Annotated[list[MaskRequest], Field(max_length=MOST)] = []
     protect: Id | None = None
+    protect_found: Annotated[list[Name], Field(max_length=MOST)] = []
     network: Id | None = None
 
 
@@ -64,7 +55,7 @@ class SketchRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     photo: Id
-    styles: Annotated[list[Id], Field(min_length=1, max_length=_MOST_STYLES)]
+    styles: Annotated[list[Id], Field(min_length=1, max_length=MOST)]
     shares: Annotated[list[Annotated[float, Field(ge=0, le=1e6)]], Field(max_length=8)] | None = (
         None
     )
@@ -94,21 +85,22 @@ class Counter:
         settings: What is allowed.
 
     Attributes:
-        networks: Fast networks by name.
+        networks: Fast networks by name, the usual ones first.
         cards: What they say of themselves.
         backbones: Encoders whose weights are on this computer, the usual one first.
     """
 
     def __init__(self, store: Store, settings: StudioSettings) -> None:
         self._store, self._settings = store, settings
-        self.networks: dict[str, Path] = {
+        there = {
             **list_networks(),
             **{path.stem: path.absolute() for path in settings.networks},
         }
+        self.networks = {name: there[name] for name in _sort_usual(there)}
         self.cards: dict[str, Card] = {n: read_card(path) for n, path in self.networks.items()}
         usual = str(PaintConfig.model_fields["backbone"].default)
-        there = [item.entry.name for item in weights.inventory() if item.available]
-        self.backbones = (usual, *(name for name in there if name != usual))
+        held = [item.entry.name for item in weights.inventory() if item.available]
+        self.backbones = (usual, *(name for name in held if name != usual))
 
     def take(self, session: str, asked: JobRequest) -> Order:
         """Check a request.
@@ -123,9 +115,10 @@ class Counter:
         if asked.network is not None and asked.kind != "fast":
             raise InvalidError("A network paints only jobs of the kind fast; leave it out.")
         styles = self.check_styles(session, asked.styles, network)
-        masks = self._check_masks(session, asked, len(styles))
+        masks = check_masks(asked.masks, len(styles), lambda id: self._find(session, id, "mask"))
         if asked.protect is not None:
             self._find(session, asked.protect, "mask")
+        protected = check_protection(asked.protect_found)
         side, work = self._plan(read, size)
         if side > self._settings.max_size:
             raise InvalidError(
@@ -135,7 +128,8 @@ class Counter:
         shares = read.config.style_shares
         if shares is not None and len(shares) != len(styles):
             raise InvalidError(f"{len(shares)} style shares for {len(styles)} styles.")
-        request = asked.model_dump() | {"styles": styles, "masks": masks, "network": network}
+        checked = {"styles": styles, "masks": masks, "network": network}
+        request = asked.model_dump() | checked | {"protect_found": protected}
         return Order(request, work)
 
     def find_network(self, name: str | None, styles: Sequence[str]) -> str:
@@ -152,6 +146,11 @@ class Counter:
         if name not in self.networks:
             raise InvalidError(f"There is no such network; choose of {', '.join(self.networks)}.")
         return name
+
+    @property
+    def usual_networks(self) -> list[Path]:
+        """What paints if no network is named: in styles of the gallery, and in any other."""
+        return [self.networks[name] for name in _list_usual(self.networks)]
 
     def check_styles(self, session: str, styles: Sequence[str], network: str | None) -> list[str]:
         """Ids of styles that are there, the network's own ones among them.
@@ -202,9 +201,9 @@ class Counter:
             "canvas": read.canvas,
             "settings": read.config.to_dict(),
             "styles": [self._spell_style(session, id) for id in request["styles"]],
-            "masks": [_spell(self._find(session, one["picture"], None))
-                      for one in request["masks"]],
+            "masks": [self._spell_mask(session, one) for one in request["masks"]],
             "protect": None,
+            "protect_found": request.get("protect_found", []),
             "network": None,
         }  # fmt: skip
         if request["protect"] is not None:
@@ -235,6 +234,11 @@ class Counter:
             return {"name": id.removeprefix(_OWN)}
         return _spell(self.find_style(session, id))
 
+    def _spell_mask(self, session: str, mask: dict[str, Any]) -> dict[str, str]:
+        if mask.get("find") is not None:
+            return {"find": f"auto:{mask['find']}"}  # never the name of a file
+        return _spell(self._find(session, mask["picture"], None))
+
     def _find(self, session: str, id: str, role: str | None) -> tuple[Path, str]:
         found = self._store.picture(session, id)
         if role is not None and found["role"] != role:
@@ -244,28 +248,13 @@ class Counter:
     def _find_size(self, session: str, asked: JobRequest, read: Asked) -> Size:
         """(H, W) of what is painted over."""
         if read.canvas is not None:
-            if asked.photo is not None or asked.masks or asked.protect is not None:
+            if asked.photo or asked.masks or asked.protect or asked.protect_found:
                 raise InvalidError("A texture has no photograph and no masks; leave them out.")
             return read.canvas
         if asked.photo is None:
             raise InvalidError("No photograph is given; send one first.")
         found = self._store.picture(session, asked.photo)
         return found["height"], found["width"]
-
-    def _check_masks(
-        self, session: str, asked: JobRequest, count: int
-    ) -> list[dict[str, str | int]]:
-        """Masks in the order of the styles: none, or one for each."""
-        by_style = {mask.style: mask.picture for mask in asked.masks}
-        if not asked.masks:
-            return []
-        if sorted(by_style) != list(range(count)) or len(asked.masks) != count:
-            raise InvalidError(
-                f"{len(asked.masks)} masks for {count} styles; give one for each style, or none."
-            )
-        for picture in by_style.values():
-            self._find(session, picture, "mask")
-        return [{"picture": by_style[number], "style": number} for number in range(count)]
 
     def _plan(self, read: Asked, size: Size) -> tuple[int, float]:
         """Long side in px, and effort."""
@@ -282,6 +271,18 @@ class Counter:
             )
         effort = 0.02 if fast and not getattr(read.config, "refine", 0) else _EFFORT[config.preset]
         return max(last.size), effort * last.size[0] * last.size[1] / 1e6
+
+
+def _list_usual(names: Collection[str]) -> list[str]:
+    """What paints in styles of the gallery if no network is named, and what in any other."""
+    if not names:
+        return []
+    found = [choose_usual(names, known) for known in (list(gallery.STYLES), ())]
+    return list(dict.fromkeys(found))
+
+
+def _sort_usual(names: Collection[str]) -> list[str]:
+    return list(dict.fromkeys([*_list_usual(names), *names]))
 
 
 def _spell(found: tuple[Path, str]) -> dict[str, str]:

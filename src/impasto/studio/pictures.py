@@ -18,7 +18,8 @@ from impasto.studio.faults import InvalidError, KindError, TooLargeError
 #: Sides of small copies, in px.
 SIDES = (256, 1024)
 #: Formats in which a result is given, and their media types.
-FORMATS = {"png": "image/png", "jpeg": "image/jpeg", "tiff": "image/tiff"}
+FORMATS = {"png": "image/png", "jpeg": "image/jpeg", "tiff": "image/tiff",
+           "webp": "image/webp"}  # fmt: skip
 _SMALLEST = 16
 _QUALITY = 92
 
@@ -83,8 +84,13 @@ def draw_small(source: Path, side: int) -> bytes:
     return buffer.getvalue()
 
 
-def convert_result(path: Path, format: str) -> bytes:
+def convert_result(path: Path, format: str, quality: int = _QUALITY) -> bytes:
     """A result in another format, with its settings inside.
+
+    Args:
+        path: Of the result.
+        format: A key of `FORMATS`.
+        quality: 1 to 100, for JPEG and WebP.
 
     Raises:
         ImpastoError: If it does not fit the format.
@@ -92,7 +98,7 @@ def convert_result(path: Path, format: str) -> bytes:
     if format == "png":
         return path.read_bytes()
     settings = images.read_settings(path)
-    return images.encode(images.load(path), format=format, quality=_QUALITY, settings=settings)
+    return images.encode(images.load(path), format=format, quality=quality, settings=settings)
 
 
 def measure(path: Path) -> tuple[int, int]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from dataclasses import dataclass
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
@@ -35,6 +36,7 @@ class Studio:
         crew: Paints.
         desk: Sketches; None if it is not wanted.
         hands: How many pictures are worked on at once.
+        ahead: What is being made before anybody asks for it.
     """
 
     settings: StudioSettings
@@ -44,6 +46,7 @@ class Studio:
     crew: Crew
     desk: SketchDesk | None
     hands: asyncio.Semaphore
+    ahead: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def show(self, job: dict[str, Any], line: dict[str, tuple[int, float]]) -> dict[str, Any]:
         """A job as the API tells it."""
@@ -58,8 +61,20 @@ class Studio:
             "position": place,
             "wait_seconds": wait,
             **{name: request[name] for name in asked},
+            "protect_found": request.get("protect_found", []),
             **{name: known[name] for name in ("progress", "losses", "preview")},
         }
+
+    def make_ahead(self, work: Coroutine[Any, Any, Any]) -> None:
+        """Do something that will be asked for; what fails is told to who asks."""
+        task = asyncio.create_task(work)
+        self.ahead.add(task)
+        task.add_done_callback(self._forget)
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self.ahead.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at, so that nobody complains
 
     async def in_thread(self, work: Any, *arguments: Any, **named: Any) -> Any:
         """Do something that takes long beside the event loop, with few others."""
@@ -122,6 +137,12 @@ def list_types(*types: str) -> dict[int | str, dict[str, Any]]:
     """What a route that gives a picture answers with, for its description."""
     schema = {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}}
     return {200: {"description": "The picture.", "content": dict.fromkeys(types, schema)}}
+
+
+def locate(response: Response, kind: str, made: dict[str, Any]) -> dict[str, Any]:
+    """Say in the headers where something new is found; gives it back."""
+    response.headers["location"] = f"{API}/{kind}/{made['id']}"
+    return made
 
 
 def find_studio(request: Request) -> Studio:

@@ -9,9 +9,12 @@ from fastapi.responses import JSONResponse, Response
 from impasto import gallery
 from impasto.studio import pictures
 from impasto.studio.disk import disk_faults
-from impasto.studio.faults import BusyError, SessionError
+from impasto.studio.faults import BusyError, InvalidError, NotReadyError, SessionError
 from impasto.studio.form import make_forms
+from impasto.studio.jobroutes import end_job
+from impasto.studio.masking import FindRequest, check_name, list_names
 from impasto.studio.premises import (
+    COOKIE,
     FOREVER,
     Here,
     Id,
@@ -23,6 +26,7 @@ from impasto.studio.premises import (
     knows_token,
     list_faults,
     list_types,
+    locate,
     set_cookie,
 )
 from impasto.version import __version__
@@ -58,6 +62,15 @@ async def open_session(request: Request, studio: Here) -> JSONResponse:
     return response
 
 
+@router.delete("/session", status_code=204, responses=list_faults())
+async def close_session(studio: Here, session: Session, response: Response) -> None:
+    """Delete a session with all its pictures and jobs; those that run are cancelled."""
+    for job in studio.store.jobs(session, -1):  # those that wait first, being the newest
+        await end_job(studio, job)
+    studio.store.close_session(session)
+    response.delete_cookie(COOKIE)
+
+
 @router.get("/options", responses=list_faults())
 async def tell_options(studio: Here, session: Session) -> dict[str, Any]:
     """What can be set, and what is allowed."""
@@ -70,7 +83,7 @@ async def tell_options(studio: Here, session: Session) -> dict[str, Any]:
     limits = {"bytes": settings.max_bytes, "pixels": settings.max_pixels,
               "queued": settings.max_queued, "size": settings.max_size}  # fmt: skip
     forms = make_forms(studio.counter.backbones)
-    return {"kinds": forms, "networks": networks, "limits": limits}
+    return {"kinds": forms, "networks": networks, "limits": limits, "masks": list_names()}
 
 
 @router.get("/styles", responses=list_faults())
@@ -109,6 +122,7 @@ async def show_style(id: Id, studio: Here, session: Session, size: Side | None =
 )
 async def send_picture(
     request: Request,
+    response: Response,
     studio: Here,
     session: Session,
     role: Role = "photo",
@@ -124,7 +138,9 @@ async def send_picture(
         kept = store.add_picture(session, role, pictures.clean_name(name, role), size, file)
     finally:
         file.unlink(missing_ok=True)
-    return _tell_picture(kept)
+    if role != "mask":
+        studio.make_ahead(find_copy(studio, kept["id"], pictures.SIDES[-1]))
+    return locate(response, "pictures", _tell_picture(kept))
 
 
 async def _write_body(request: Request, file: Any, studio: Studio) -> None:
@@ -162,6 +178,27 @@ async def show_picture(
     data = await asyncio.to_thread(path.read_bytes)
     kind = "image/png" if size is None else "image/webp"
     return Response(data, media_type=kind, headers=FOREVER)
+
+
+@router.post("/pictures/{id}/masks", status_code=201, responses=list_faults(404, 429, 503, 507))
+async def search_picture(
+    id: Id, asked: FindRequest, studio: Here, session: Session, response: Response
+) -> dict[str, Any]:
+    """Find people, faces, the sky or colours in a picture: a new picture, a mask of its size."""
+    if studio.desk is None:
+        raise NotReadyError("This studio keeps no process for that; order by the name instead.")
+    photo, name = studio.store.picture(session, id), check_name(asked.find)
+    if name == "rest":
+        raise InvalidError("'rest' is what the masks of a painting leave; find another one.")
+    file = studio.store.incoming()
+    task = {"photo": {"path": str(studio.store.picture_path(id)), "name": photo["name"]},
+            "find": f"auto:{name}", "target": str(file)}  # fmt: skip
+    try:
+        size = await studio.desk.find_mask(task)
+        mask = studio.store.add_picture(session, "mask", name, size, file)
+        return locate(response, "pictures", _tell_picture(mask))
+    finally:
+        file.unlink(missing_ok=True)
 
 
 @router.delete("/pictures/{id}", status_code=204, responses=list_faults(404, 409))

@@ -17,6 +17,7 @@ from typing import Any
 
 from impasto.studio.disk import disk_faults, full_disk
 from impasto.studio.faults import DiskError, SessionError, UnknownError
+from impasto.studio.masking import list_pictures
 
 _FORMAT = 1
 #: Bytes of the disk that are left to others.
@@ -93,6 +94,14 @@ class Store:
         if found is None:
             raise SessionError("There is no session; open the page, or POST /api/v1/session.")
         return str(found["key"])
+
+    def close_session(self, session: str) -> None:
+        """Forget a session, whose jobs have ended, with everything that belongs to it."""
+        self._change("DELETE FROM sessions WHERE key = ?", session)
+        for job in self.jobs(session, -1):
+            self.remove_job(job["id"])
+        for picture in self.pictures(session):
+            self.remove_picture(picture["id"])
 
     # Pictures.
 
@@ -200,12 +209,15 @@ class Store:
             raise UnknownError("There is no such job; it may have been removed.")
         return _read(found)
 
-    def jobs(self, session: str, limit: int, before: str | None = None) -> list[dict[str, Any]]:
-        """Jobs of a session, newest first."""
+    def jobs(
+        self, session: str, limit: int, before: str | None = None, state: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Jobs of a session, newest first; those in a state, if one is named."""
         end = 2**62 if before is None else self.job(before, session)["number"]
         rows = self._all(
-            "SELECT * FROM jobs WHERE session = ? AND number < ? ORDER BY number DESC LIMIT ?",
-            session, end, limit,
+            "SELECT * FROM jobs WHERE session = ? AND number < ? AND ifnull(?, state) = state"
+            " ORDER BY number DESC LIMIT ?",
+            session, end, state, limit,
         )  # fmt: skip
         return [_read(row) for row in rows]
 
@@ -321,13 +333,6 @@ class Store:
 def digest(key: str) -> str:
     """What is kept of a key."""
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
-
-
-def list_pictures(request: dict[str, Any]) -> list[str]:
-    """The pictures that a job looks at."""
-    masks = [mask["picture"] for mask in request["masks"]]
-    named = [request["photo"], *request["styles"], *masks, request["protect"]]
-    return [id for id in named if id is not None and ":" not in id]
 
 
 def _measure(folder: Path) -> int:

@@ -55,6 +55,7 @@ export const readOptions = () => read("GET", "options");
 export const listStyles = () => read("GET", "styles");
 export const listPictures = (role) => read("GET", "pictures", { query: { role } });
 export const removePicture = (id) => call("DELETE", one("pictures", id));
+export const searchPicture = (id, name) => read("POST", `${one("pictures", id)}/masks`, { json: { find: name } });
 export const listJobs = (before, limit = 50) => read("GET", "jobs", { query: { limit, before } });
 export const readJob = (id) => read("GET", one("jobs", id));
 export const startJob = (json) => read("POST", "jobs", { json });

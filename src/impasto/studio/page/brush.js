@@ -1,8 +1,9 @@
 // The mask brush: which style goes where, and what is left alone.
 import { button, fill, find, make, paintVars } from "./dom.js";
-import { openStrokes, PROTECT, touchStrokes } from "./masks.js";
+import { addFound, openStrokes, PROTECT, touchStrokes } from "./masks.js";
 import { change, now, watch } from "./store.js";
-import { nameStyle } from "./words.js";
+import { attempt } from "./toasts.js";
+import { nameStyle, spellName } from "./words.js";
 
 // Pigments: ultramarine, vermilion, viridian, ochre, violet, rose; protected is white.
 const PIGMENTS = ["#3f5be8", "#e2502f", "#1f9a78", "#d39a1e", "#8c4fc4", "#d64a86"];
@@ -10,6 +11,8 @@ const PAPER = "#ffffff";
 const STEP = 0.02;
 const SMALLEST = 0.01; // of the long side
 const LARGEST = 0.3;
+// They depend on other masks, or need a number.
+const UNFOUND = new Set(["rest", "cluster"]);
 const brush = { target: PROTECT, size: 0.08, erase: false, x: 0.5, y: 0.5, down: false, keys: false };
 let strokes = null;
 
@@ -67,8 +70,25 @@ function renderBar(targets) {
   const clear = button("delete", "Clear all regions", clearAll, { ...quiet, data: { key: "clear" } });
   const done = button("check", "Done", leave, { class: "primary", data: { key: "done" } });
   fill(find("#brushes"), make("span", { class: "chips" }, chips),
-    make("label", { class: "size" }, make("span", { class: "dot" }), size), eraser, undo, clear, done);
+    make("label", { class: "size" }, make("span", { class: "dot" }), size), renderFinder(), eraser, undo, clear, done);
   showSize();
+}
+
+// What the server can find by itself: it is added to the region in hand.
+function renderFinder() {
+  const names = (now().options?.masks ?? []).filter((mask) => mask.ready && !UNFOUND.has(mask.name));
+  if (names.length === 0) return null;
+  const choices = names.map(({ name, help }) => make("option", { value: name, title: help, text: spellName(name) }));
+  return make("select", { class: "finder", "aria-label": "Find in the photograph", data: { key: "finder" },
+    on: { change: (event) => addNamed(event.target) } }, [make("option", { value: "", text: "Find" }), ...choices]);
+}
+
+async function addNamed(select) {
+  select.disabled = true;
+  await attempt(() => addFound(brush.target, select.value));
+  select.disabled = false;
+  select.value = "";
+  tint();
 }
 
 function leave() {

@@ -54,7 +54,7 @@ export function useSettings(job) {
   const { style_shares: shares, ...settings } = job.settings;
   const picks = job.styles.map((id, index) => ({ id: findHung(id), share: shares?.[index] ?? 1 }))
     .filter(({ id }) => findStyle(id) || id.startsWith("network:"));
-  const masks = job.masks.map(({ picture, style }) => [job.styles[style], picture]);
+  const masks = job.masks.filter(({ picture }) => picture).map(({ picture, style }) => [job.styles[style], picture]);
   const regions = Object.fromEntries(job.protect ? [...masks, ["protect", job.protect]] : masks);
   const photo = findPhoto(job.photo) ? job.photo : now().photo;
   change({

@@ -1,5 +1,5 @@
 // Regions of the photograph on the easel, kept on the server as masks so that a reload finds them.
-import { pictureUrl, removePicture, sendPicture } from "./api.js";
+import { pictureUrl, removePicture, searchPicture, sendPicture } from "./api.js";
 import { later } from "./dom.js";
 import { change, findPhoto, now } from "./store.js";
 import { Strokes } from "./strokes.js";
@@ -29,6 +29,16 @@ async function readBase(opened, target, id) {
   picture.src = pictureUrl(id);
   // A mask that is gone costs only itself.
   if (await picture.decode().then(() => true, () => false)) opened.setBase(target, picture);
+}
+
+/** Add to a region what the server finds in the photograph, such as the sky. */
+export async function addFound(target, name) {
+  const { photo } = now();
+  const found = await searchPicture(photo, name);
+  const opened = await openStrokes();
+  if (now().photo === photo) await readBase(opened, target, found.id);
+  removePicture(found.id).catch(() => null);
+  touchStrokes();
 }
 
 /** Tell that something was drawn; it is sent when the hand rests. */

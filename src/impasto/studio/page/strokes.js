@@ -27,7 +27,7 @@ export class Strokes {
     return canvas;
   }
 
-  /** Begin with a mask: white in the picture is the region. */
+  /** Begin with a mask: white in the picture is the region, beside what it began with before. */
   setBase(target, picture) {
     const canvas = this.makeCanvas();
     const context = canvas.getContext("2d");
@@ -38,6 +38,7 @@ export class Strokes {
       pixels.data.fill(255, at, at + 3);
     }
     context.putImageData(pixels, 0, 0);
+    if (this.bases.has(target)) context.drawImage(this.bases.get(target), 0, 0);
     this.bases.set(target, canvas);
     this.layer(target).getContext("2d").drawImage(canvas, 0, 0);
   }
