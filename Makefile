@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Two test processes on two cores: more threads than cores would only make them wait.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
-.PHONY: help demo lab-demo install test test-slow soak check format bench bench-fast gallery docs notebooks site browser clean studio-pictures studio-safety
+.PHONY: help demo lab-demo install test test-slow soak check format bench bench-fast gallery docs notebooks site browser clean studio-pictures studio-safety studio-latency
 
 help:
 	@echo "make demo       install, then paint a real photograph and say where it is"
@@ -90,7 +90,7 @@ bench: $(VENV)/.developer
 # PHOTOS, PAINTINGS: folders. KEEP: where pictures and scores of the pairs are kept.
 KEEP ?= build/pairs
 bench-fast: $(VENV)/.developer
-	$(BIN)/python -m benchmarks --only fast,exports,pairs,training --json benchmarks/latest.json \
+	$(BIN)/python -m benchmarks --only fast,exports,starts,pairs,training --json benchmarks/latest.json \
 		--keep $(KEEP) $(if $(NETWORKS),--networks $(NETWORKS)) $(if $(LITE),--lite $(LITE)) \
 		$(if $(PHOTOS),--photos $(PHOTOS)) $(if $(PAINTINGS),--styles $(PAINTINGS))
 	$(BIN)/python -m benchmarks.markdown benchmarks/latest.json docs/fast.md docs/training.md
