@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # Two test processes on two cores: more threads than cores would only make them wait.
 PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 
-.PHONY: help demo lab-demo install test test-slow soak check format bench bench-fast gallery docs notebooks site browser clean studio-pictures studio-safety studio-latency
+.PHONY: help demo lab-demo install test test-slow soak check format bench bench-fast gallery docs notebooks site browser clean studio-pictures studio-safety
 
 help:
 	@echo "make demo       install, then paint a real photograph and say where it is"
