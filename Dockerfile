@@ -9,7 +9,7 @@
 # docs/docker.md says what ADDRESS is, and how it is run.
 
 FROM python:3.11-slim AS wheel
-WORKDIR /work
+WORKDIR /build
 COPY constraints.txt ./
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --no-cache-dir --constraint constraints.txt pip
@@ -41,7 +41,7 @@ ARG TORCH_BUILD=+cpu
 ARG TORCH_INDEX=
 RUN pip install --constraint constraints.txt ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
     "torch==$(sed -n 's/^torch==//p' constraints.txt)$TORCH_BUILD"
-COPY --from=wheel /work/needs.txt ./
+COPY --from=wheel /build/needs.txt ./
 RUN pip install --constraint constraints.txt --requirement needs.txt
 # Copied rather than mounted: Podman would not see that a mounted wheel is another one.
 COPY --from=wheel /wheels ./wheels
