@@ -19,7 +19,7 @@ from benchmarks.processes import say
 from impasto import gallery, images, weights
 from impasto.batches import Batch
 from impasto.devices import keep_freed_memory
-from impasto.encoders.slimming import copy_encoder, slim
+from impasto.encoders.slimming import slim
 from impasto.encoders.vgg import PREPROCESSING
 from impasto.lessons import load_critic
 from impasto.networks import build_network
@@ -72,7 +72,7 @@ def _begin_ours(
 ) -> Callable[[], object]:
     critic = whole = load_critic(torch.device("cpu"))
     if loop.endswith("slim critic"):
-        critic = copy_encoder(whole)
+        critic = whole.duplicate()
         pictures = (images.load(path).pixels for path in map(gallery.picture_path, gallery.STYLES))
         seen = torch.cat([cover(picture, (order["size"],) * 2) for picture in pictures])
         for _ in slim(critic, whole, STYLE_LAYERS + CONTENT_LAYERS, _WIDTH, seen):

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from impasto.encoders.slimming import choose_channels, copy_encoder, slim
+from impasto.encoders.slimming import choose_channels, slim
 from impasto.encoders.vgg import VGG
 
 LAYERS = ("relu1_1", "relu2_1")
@@ -33,7 +33,7 @@ def test_channels_that_tell_of_the_others_are_chosen() -> None:
 
 
 def test_with_all_channels_it_sees_the_same(vgg19: VGG, pictures: Tensor) -> None:
-    slender = copy_encoder(vgg19)
+    slender = vgg19.duplicate()
     told = list(slim(slender, vgg19, LAYERS, 1.0, pictures))
     assert [part.layer for part in told] == ["relu1_1", "relu1_2", "relu2_1"]
     assert [part.channels for part in told] == [64, 64, 128]
@@ -42,7 +42,7 @@ def test_with_all_channels_it_sees_the_same(vgg19: VGG, pictures: Tensor) -> Non
 
 def test_fewer_channels_see_nearly_the_same(vgg19: VGG, pictures: Tensor) -> None:
     before = {name: tensor.clone() for name, tensor in vgg19.named_buffers()}
-    slender = copy_encoder(vgg19)
+    slender = vgg19.duplicate()
     told = list(slim(slender, vgg19, LAYERS, 0.4, pictures[::2]))
     assert [part.channels for part in told] == [24, 24, 48]
     assert all(part.missed < 0.1 for part in told)
@@ -58,7 +58,7 @@ def test_fewer_channels_see_nearly_the_same(vgg19: VGG, pictures: Tensor) -> Non
 
 
 def test_it_pulls_pictures_the_same_way(vgg19: VGG, pictures: Tensor) -> None:
-    slender = copy_encoder(vgg19)
+    slender = vgg19.duplicate()
     list(slim(slender, vgg19, ("relu2_1",), 0.4, pictures[::2]))
 
     def pull(critic: VGG) -> Tensor:
@@ -73,7 +73,7 @@ def test_it_pulls_pictures_the_same_way(vgg19: VGG, pictures: Tensor) -> None:
 
 
 def test_the_same_pictures_give_the_same_network(vgg19: VGG, pictures: Tensor) -> None:
-    one, other = copy_encoder(vgg19), copy_encoder(vgg19)
+    one, other = vgg19.duplicate(), vgg19.duplicate()
     for slender in (one, other):
         list(slim(slender, vgg19, LAYERS, 0.5, pictures))
     for (name, mine), (_, theirs) in zip(one.named_buffers(), other.named_buffers(), strict=True):
@@ -81,7 +81,7 @@ def test_the_same_pictures_give_the_same_network(vgg19: VGG, pictures: Tensor) -
 
 
 def test_it_keeps_its_precision(vgg19: VGG, pictures: Tensor) -> None:
-    slender = copy_encoder(vgg19.with_precision(torch.bfloat16))
+    slender = vgg19.with_precision(torch.bfloat16).duplicate()
     list(slim(slender, vgg19, ["relu1_2"], 0.5, pictures))
     assert slender.relu1_2_weight.dtype == torch.bfloat16
     assert slender.relu1_2_weight.shape == (32, 32, 3, 3)

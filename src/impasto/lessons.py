@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from impasto import gallery, images, weights
 from impasto.datasets import Crops, load_picture, stream
 from impasto.devices import choose_precision, measure_free_memory
-from impasto.encoders.slimming import copy_encoder, slim
+from impasto.encoders.slimming import slim
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImpastoError
 from impasto.files import digest_of
@@ -180,7 +180,7 @@ class School:
         self._critic = self._encoder.with_precision(self.precision)
         self._is_prepared = False
         if config.critic_width < 1:
-            self._critic = copy_encoder(self._critic)
+            self._critic = self._critic.duplicate()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = build_network(lesson.network, lambda: self._encoder, self._arguments)

@@ -5,7 +5,6 @@ becomes the linear map of what is kept below that comes nearest to what it gave 
 Sun 2017, with a greedy choice in place of their LASSO). It takes half a minute, and no training.
 """
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -36,13 +35,6 @@ class Slimmed(NamedTuple):
     missed: float
 
 
-def copy_encoder(encoder: VGG) -> VGG:
-    """The same network, whose weights can be replaced."""
-    other = copy.copy(encoder)
-    other._buffers, other._kernels = dict(encoder._buffers), {}
-    return other
-
-
 @torch.no_grad()
 def slim(
     slimmer: VGG, encoder: VGG, layers: Sequence[str], share: float, pictures: Tensor, seed: int = 0
@@ -50,7 +42,7 @@ def slim(
     """Make a copy of a network slim, a convolution at a time, as deep as the deepest of `layers`.
 
     Args:
-        slimmer: A copy of `encoder`, whose weights are replaced. Layers beyond are of no use.
+        slimmer: A duplicate of `encoder`, whose weights are replaced. Layers beyond are of no use.
         encoder: The network that it is to see like, in float32.
         layers: Where it will be asked to look.
         share: Of the channels, in (0, 1], that each layer keeps.
@@ -80,7 +72,7 @@ def slim(
         for part, tensor in (("weight", weight), ("bias", bias)):
             layout = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
             tensor = tensor.to(slimmer.precision).contiguous(memory_format=layout)
-            slimmer._buffers[f"{name}_{part}"] = tensor
+            setattr(slimmer, f"{name}_{part}", tensor)
         slender = F.relu(_convolve(slender, weight, bias, pad))
         yield Slimmed(name, len(kept), measure_miss(slender, full[:, kept]))
         pad = 1

@@ -185,12 +185,16 @@ class VGG(nn.Module):
         """The same network in another number format; itself if nothing changes."""
         if dtype == self.precision:
             return self
+        other = self.duplicate()
+        for name, buffer in self._buffers.items():
+            if name not in ("mean", "std") and buffer is not None:
+                other._buffers[name] = buffer.to(dtype)
+        return other
+
+    def duplicate(self) -> "VGG":
+        """The same network, whose weights can be replaced without changing this one's."""
         other = copy.copy(self)
-        other._kernels = {}
-        other._buffers = {
-            name: buffer if name in ("mean", "std") or buffer is None else buffer.to(dtype)
-            for name, buffer in self._buffers.items()
-        }
+        other._buffers, other._kernels = dict(self._buffers), {}
         return other
 
     def with_padding(self, padding: Padding | Pattern) -> "VGG":

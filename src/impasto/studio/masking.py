@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from impasto import networkfiles
 from impasto.errors import ConfigError
-from impasto.masknames import KINDS, SYNONYMS, parse_mask_name, parse_protection
+from impasto.masknames import KINDS, SYNONYMS, MaskName, parse_mask_name, parse_protection
 from impasto.studio.faults import InvalidError
 from impasto.studio.form import in_words
 
@@ -76,13 +76,7 @@ def check_protection(names: Sequence[str]) -> list[str]:
     Raises:
         InvalidError: If there is no such mask, or it cannot be found here.
     """
-    try:
-        found = parse_protection(names)
-    except ConfigError as error:
-        raise _refuse(error) from None
-    for name in found:
-        _check_ready(name.kind)
-    return [str(name) for name in found]
+    return _check_names(lambda: parse_protection(names))
 
 
 def list_names() -> list[dict[str, Any]]:
@@ -103,12 +97,8 @@ def check_name(text: str) -> str:
     Raises:
         InvalidError: If there is no such mask, or it cannot be found here.
     """
-    try:
-        name = parse_mask_name(text)
-    except ConfigError as error:
-        raise _refuse(error) from None
-    _check_ready(name.kind)
-    return str(name)
+    (name,) = _check_names(lambda: (parse_mask_name(text),))
+    return name
 
 
 def list_pictures(request: dict[str, Any]) -> list[str]:
@@ -116,6 +106,16 @@ def list_pictures(request: dict[str, Any]) -> list[str]:
     masks = [mask["picture"] for mask in request["masks"]]
     named = [request["photo"], *request["styles"], *masks, request["protect"]]
     return [id for id in named if id is not None and ":" not in id]
+
+
+def _check_names(parse: Callable[[], Sequence[MaskName]]) -> list[str]:
+    try:
+        found = parse()
+    except ConfigError as error:
+        raise _refuse(error) from None
+    for name in found:
+        _check_ready(name.kind)
+    return [str(name) for name in found]
 
 
 def _refuse(error: ConfigError) -> InvalidError:
