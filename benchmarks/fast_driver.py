@@ -72,8 +72,13 @@ def _prepare_onnx(order: dict[str, Any]) -> Paint:
     from impasto.onnxpaint import OnnxPainter
 
     painter = OnnxPainter(order["network"], threads=order["threads"])
-    first = next(iter(painter.styles))
-    return lambda photo, style, own, new: painter.paint(photo, own or first)
+    first = next(iter(painter.styles), None)
+
+    def paint(photo: Image.Image, style: str, own: str | None, new: bool) -> Image.Image:
+        shown = read(style) if new or first is None else own or first
+        return painter.paint(photo, shown)
+
+    return paint
 
 
 if __name__ == "__main__":

@@ -31,7 +31,19 @@ QUICK = (
     "--content", "photos", "--size", "64", "--style-size", "64", "--batch", "2", "--steps", "6",
     "--width", "4", "--blocks", "1", "--workers", "0", *CHEAP,
 )  # fmt: skip
-MICRO = ("train", "micro", "--styles", "styles", "-o", "net.safetensors", "--hidden", "8", *QUICK)
+MICRO = (
+    "train",
+    "micro",
+    "--styles",
+    "styles",
+    "-o",
+    "net.safetensors",
+    "--hidden",
+    "8",
+    "--eye",
+    "0",
+    *QUICK,
+)
 
 
 def change(arguments, **changes):
@@ -71,7 +83,7 @@ def test_trains(folder, run):
     assert re.fullmatch(r"Trained net.safetensors: 6 steps in \d+:\d\d\.", lines[-1])
     card = read_card(folder / "net.safetensors")
     assert (card.network, card.steps, card.pictures, card.data) == ("micro", 6, 12, "waves")
-    assert card.arguments == {"width": 4, "blocks": 1, "hidden": 8}
+    assert card.arguments == {"width": 4, "blocks": 1, "hidden": 8, "eye": 0}
     assert card.recipe["size"] == 64
     (line,) = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert line["step"] == 6
@@ -318,7 +330,7 @@ def test_goes_on_from_a_trained_network(folder, run):
     code, _, error = run(*change(again, steps=1))
     assert code == 0, error
     card = read_card(folder / "net.safetensors")
-    assert card.arguments == {"width": 4, "blocks": 1, "hidden": 8}
+    assert card.arguments == {"width": 4, "blocks": 1, "hidden": 8, "eye": 0}
     assert card.started_from["name"] == "first.safetensors"
     assert re.search(r"^It begins with all \d+ tensors of first\.safetensors\.$", error, re.M)
 
@@ -389,7 +401,10 @@ def test_our_recipes_train(folder, run, monkeypatch, path):
     save_fast(folder / "nets" / "gallery.safetensors", "dumoulin", ("mosaic", "dusk"))
     save_fast(folder / "nets" / "adain.safetensors", "micro", ())  # any tutor will do
     network = read_recipe(path)["network"]
-    small = {"adain": ("--fit", "1"), "micro": ("--width", "4", "--blocks", "1", "--hidden", "8")}
+    small = {
+        "adain": ("--fit", "1"),
+        "micro": ("--width", "4", "--blocks", "1", "--hidden", "8", "--eye", "0"),
+    }
     code, _, error = run(
         "train", "--recipe", path, "--content", "photos", "--styles",
         "mosaic" if network == "johnson" else "styles", "-o", "net.safetensors", "-q",

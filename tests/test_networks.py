@@ -31,7 +31,7 @@ SMALL = {
     "msgnet": {"width": 16, "blocks": 1},
     "adain": {},
     "ghiasi": {"bottleneck": 4, "width": 4, "blocks": 1},
-    "micro": {"width": 4, "blocks": 1, "hidden": 8},
+    "micro": {"width": 4, "blocks": 1, "hidden": 8, "eye": 8},
 }
 OWN = {"johnson": [[1.0]], "dumoulin": [[0.2, 0.3, 0.5]]}
 
@@ -52,9 +52,9 @@ def encoder(random_state):
 
 @pytest.fixture(scope="module")
 def build(encoder):
-    def make(name):
+    def make(name, **numbers):
         torch.manual_seed(1)
-        return build_network(name, lambda: encoder, SMALL[name])
+        return build_network(name, lambda: encoder, SMALL[name] | numbers)
 
     return make
 
@@ -253,9 +253,11 @@ def test_statistics_in_bands_are_those_of_the_whole(monkeypatch):
     assert torch.allclose(deviation, (variance + EPSILON).sqrt())
 
 
-@pytest.mark.parametrize("name", ["adain", "ghiasi", "micro"])
-def test_a_style_is_told_from_what_was_seen(build, encoder, name):
-    network, style = build(name), draw(1, 3, 40, 24)
+@pytest.mark.parametrize(
+    ("name", "numbers"), [("adain", {}), ("ghiasi", {}), ("micro", {"eye": 0})]
+)
+def test_a_style_is_told_from_what_was_seen(build, encoder, name, numbers):
+    network, style = build(name, **numbers), draw(1, 3, 40, 24)
     seen = encoder(style, {*network.looks_at, "relu2_2"})
     assert torch.equal(network.describe_seen(seen, style), network.describe(style))
 

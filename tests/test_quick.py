@@ -64,10 +64,15 @@ def test_no_seam_where_statistics_are_estimated(kind, large, style):
     network = make_network(kind)
     wish = wish_of(network, kind, style)
     painted = pass_through(network, large, wish, 64)
-    steps = (painted[..., 1:] - painted[..., :-1]).abs().mean((0, 1, 2))
+
+    def measure_steps(picture):
+        return (picture[..., 1:] - picture[..., :-1]).abs().mean((0, 1, 2))
+
+    # The network's own strokes have steps too: those of the whole at the same places.
+    steps, usual = measure_steps(painted), measure_steps(pass_through(network, large, wish))
     borders = [tile.columns.start - 1 for tile in cut_evenly((136, 203), 64, 8, 8)]
-    seam = max(steps[place] for place in borders if place >= 0)
-    assert seam < 1.5 * steps.median()
+    places = [place for place in borders if place >= 0]
+    assert (steps[places] < 1.5 * usual[places]).all()
 
 
 def test_a_copy_has_nearly_the_statistics_of_the_whole(large, style):

@@ -20,7 +20,7 @@ from impasto.trained import (
 )
 from impasto.training import TrainState
 
-NUMBERS = {"width": 4, "blocks": 1, "hidden": 8}
+NUMBERS = {"width": 4, "blocks": 1, "hidden": 8, "eye": 0}
 CARD = Card(network="micro", arguments=NUMBERS, steps=7, data="dots", recipe={"size": 64})
 
 

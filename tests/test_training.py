@@ -28,7 +28,7 @@ SETTINGS = {"size": 32, "batch": 2, "steps": 4, "warmup": 1, "style_layers": ("r
 NUMBERS = {
     "johnson": {"width": 4, "blocks": 1},
     "dumoulin": {"width": 4, "blocks": 1},
-    "micro": {"width": 4, "blocks": 1, "hidden": 8},
+    "micro": {"width": 4, "blocks": 1, "hidden": 8, "eye": 0},
     "msgnet": {"width": 16, "blocks": 1},
     "ghiasi": {"width": 4, "blocks": 1, "bottleneck": 4},
     "adain": {},

@@ -3,9 +3,11 @@
 What comes out is compared with PyTorch at once, so that its loss is known and not hoped for.
 """
 
+import base64
 import copy
 import functools
 import importlib
+import io
 import logging
 import warnings
 from collections.abc import Iterable, Mapping
@@ -55,6 +57,9 @@ def export_network(
 ) -> Loss:
     """Write a network as ONNX, and compare it with what PyTorch makes of the same pictures.
 
+    One with an eye of its own takes that along, as a second network inside of the file, so that it
+    paints in any style.
+
     Args:
         network: A trained network, on the CPU.
         card: What it is.
@@ -85,6 +90,9 @@ def export_network(
             "styles": write_codes({name: code.numpy() for name, code in codes.items()}),
             "arithmetic": arithmetic,
         }
+        if getattr(network, "eye", None) is not None:
+            facts["eye"] = base64.b64encode(_write_eye(onnx, network)).decode()
+            facts["style_size"] = str(card.style_side)
         onnx.helper.set_model_props(model, facts)
         onnx.save(model, str(temporary))
         return compare(network, OnnxPainter(temporary), wish)
@@ -102,6 +110,27 @@ def compare(network: nn.Module, painter: OnnxPainter, wish: Tensor) -> Loss:
         most = max(most, float(away.max()))
         means.append(float(away.mean()))
     return Loss(most, sum(means) / len(means))
+
+
+def _write_eye(onnx: Any, network: nn.Module) -> bytes:
+    """What looks at styles, as an ONNX network of its own with weights in half precision."""
+    written = io.BytesIO()
+    axes = {"style": {2: "height", 3: "width"}}
+    _write(_Describer(network), {"style": _draw_picture(_TRACED)}, "code", axes, written)
+    model = onnx.load_from_string(written.getvalue())
+    _halve(onnx, model)
+    return bytes(model.SerializeToString())
+
+
+class _Describer(nn.Module):
+    """What a network says of a style."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, style: Tensor) -> Tensor:
+        return self.network.describe(style)  # type: ignore[operator, no-any-return]
 
 
 class _Traceable(nn.Module):
@@ -163,16 +192,29 @@ def _trace(network: nn.Module, wish: Tensor, path: Path) -> None:
     stride = cast(FastNetwork, network).stride
     assert not any(side % stride for side in _TRACED)
     places = {0: "batch", 2: "height", 3: "width"}
+    axes = {"image": places, "painting": places}
+    _write(
+        _Traceable(network), {"image": _draw_picture(_TRACED), "wish": wish}, "painting", axes, path
+    )
+
+
+def _write(
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    output: str,
+    axes: Mapping[str, Mapping[int, str]],
+    path: Path | io.BytesIO,
+) -> None:
     with warnings.catch_warnings(), torch.no_grad():
         # The tracer warns of every shape that is compared; those are multiples of the stride.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _Traceable(network).eval(),
-            (_draw_picture(_TRACED), wish),
-            str(path),
-            input_names=["image", "wish"],
-            output_names=["painting"],
-            dynamic_axes={"image": places, "painting": places},
+            module.eval(),
+            tuple(inputs.values()),
+            path if isinstance(path, io.BytesIO) else str(path),  # type: ignore[arg-type]
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_axes=axes,
             opset_version=_OPSET,
             dynamo=False,
         )

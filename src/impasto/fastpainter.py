@@ -32,8 +32,6 @@ from impasto.quick import Room, describes, find_room
 from impasto.shelf import find_network, name_network
 from impasto.trained import Card, load_network
 
-#: Long side in px at which styles are looked at if a network does not say how it was trained.
-_STYLE_SIDE = 384
 #: Colour modes that change the style picture before it is looked at.
 _BEFORE = ("photo", "linear", "luminance")
 #: What a network says of styles is kept for this many of them.
@@ -176,8 +174,7 @@ class FastPainter:
             mode: Whose colours, see `impasto.colormodes`.
             photograph: Whose colours it gets, if the mode says so.
         """
-        learnt = self.card.recipe.get("style_size")
-        side = config.style_size or (learnt if isinstance(learnt, int) else _STYLE_SIDE)
+        side = config.style_size or self.card.style_side
         key = (identify(style)["sha256"], side, config.trim_style)
         recolored = mode in _BEFORE and photograph is not None
         if not recolored and key in self._codes:

@@ -5,6 +5,8 @@ and so does every stroke. The first is a running mean here; and where the film s
 does the painting.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,9 +35,11 @@ class RunningLedger(Ledger):
         """A frame begins."""
         self._number = 0
 
-    def consult(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def consult(
+        self, x: Tensor, measure: Callable[[Tensor], tuple[Tensor, Tensor]] = measure_instance
+    ) -> tuple[Tensor, Tensor]:
         """Mean and deviation to normalise activations by, each (1, C, 1, 1)."""
-        found = measure_instance(x)
+        found = measure(x)
         if self._number == len(self.entries):
             self.entries.append(found)
         else:

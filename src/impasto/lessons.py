@@ -27,6 +27,7 @@ from impasto.heritage import Heritage
 from impasto.inversion import fit_decoder
 from impasto.networks import NETWORKS, build_network
 from impasto.networks.adain import AdaIN
+from impasto.networks.eye import Eye, fit_eye
 from impasto.provenance import find_commit
 from impasto.pyramid import cover, fit_size, resize, trim_border
 from impasto.samplesheets import show_samples, wearing
@@ -184,16 +185,17 @@ class School:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = build_network(lesson.network, lambda: self._encoder, self._arguments)
+        self._is_blind = getattr(network, "eye", None) is not None
         self.beginning = self._begin(network)
         self.network = network.to(device)
         self._learns_to_describe = bool(getattr(network, "learns_to_describe", False))
-        shared = self._critic is self._encoder
+        # The network looks at styles through the critic, if that is exact.
+        looks_at = getattr(network, "looks_at", ()) if self._critic is self._encoder else ()
         self._book = StyleBook(
             self._critic, self._load_style, len(self._styles), self._describe, list_layers(config),
             learner=self._describe_pictures if self._learns_to_describe else None,
-            # The network looks at styles through the critic, if that is exact.
-            looks_at=getattr(network, "looks_at", ()) if shared else (),
-            describe_seen=getattr(network, "describe_seen", None) if shared else None,
+            looks_at=looks_at,
+            describe_seen=getattr(network, "describe_seen", None) if looks_at else None,
             room=_find_room(device),
         )  # fmt: skip
         self._tutor = None if lesson.teacher is None else self._hire(lesson.teacher)
@@ -204,7 +206,9 @@ class School:
         return f"{self.lesson.fingerprint}-{self._team.ranks}"
 
     def prepare(self, *, afresh: bool = True) -> Iterator[str]:
-        """What comes before the first step: a slim critic, a fitted decoder. Yields what was done.
+        """What comes before the first step: a slim critic, an eye, a fitted decoder.
+
+        Yields what was done.
 
         Args:
             afresh: Whether the network begins, and does not go on from a state.
@@ -219,6 +223,11 @@ class School:
                 pictures, config.seed,
             ):  # fmt: skip
                 yield f"The critic's {name} has {channels} channels; {missed:.1%} unexplained."
+        if afresh and self._is_blind:
+            eye: Eye = self.network.eye  # type: ignore[assignment]
+            pictures = self._cut(_SEEN // 2, self._photographs, self._styles)
+            *_, last = fit_eye(eye, self._encoder, pictures, config.seed)
+            yield f"The eye has {eye.width} channels at full size; {last.missed:.1%} unexplained."
         if afresh and lesson.fit and isinstance(self.network, AdaIN):
             pictures = self._cut(lesson.fit, self._photographs, size=config.size)
             fitted = fit_decoder(self.network, self._encoder, pictures, config.seed)
@@ -313,6 +322,7 @@ class School:
             return ""
         bequest = self.lesson.start.hand_down(network.state_dict(), self.lesson.held)
         network.load_state_dict(bequest.state)
+        self._is_blind &= any(name.startswith("eye.") for name in bequest.new)
         return self.lesson.start.describe(bequest)
 
     def _hire(self, path: Path) -> Tutor:

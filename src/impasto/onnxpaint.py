@@ -4,7 +4,8 @@
     painter.paint(Image.open("photo.jpg"), "mosaic").save("out.png")
 
 The file is written by `impasto export`, on a machine that has PyTorch, and holds what the network
-says of some styles. On the command line: python -m impasto.onnxpaint net.onnx photo.jpg mosaic.
+says of some styles; a network with an eye of its own looks at any other style picture itself. On
+the command line: python -m impasto.onnxpaint net.onnx photo.jpg painting.jpg.
 """
 
 import argparse
@@ -45,25 +46,49 @@ class OnnxPainter:
     """
 
     def __init__(self, path: str | Path, threads: int | None = None) -> None:
-        runtime = import_onnxruntime()
-        options = runtime.SessionOptions()
-        options.log_severity_level = 3
-        if threads:
-            options.intra_op_num_threads = threads
+        self._path, self._threads = path, threads
         try:
             data = Path(path).read_bytes()
-            self._session = runtime.InferenceSession(
-                data, options, providers=["CPUExecutionProvider"]
-            )
         except OSError as error:
             raise WeightsError(f"Cannot read {path}: {error.strerror}.") from error
-        except Exception as error:  # the runtime's own errors have no common name
-            raise WeightsError(f"{path} is damaged or no ONNX network.") from error
+        self._session = self._open(data)
         facts = self._session.get_modelmeta().custom_metadata_map
         if facts.get("impasto") != FORMAT:
             raise WeightsError(f"{path} was not written by impasto export, or by another version.")
         self.stride = int(facts["stride"])
         self.styles = read_codes(facts["styles"])
+        self.style_size = int(facts.get("style_size", 0))
+        self._eye = facts.get("eye")
+
+    def describe(self, style: Image.Image) -> Planes:
+        """What the network is told of a style picture, (1, K).
+
+        Raises:
+            ConfigError: If the network has no eye for styles.
+        """
+        if self._eye is None:
+            raise ConfigError(
+                f"{self._path} knows only its own styles; it has no eye for others: write it from"
+                " a network that has, such as micro."
+            )
+        if isinstance(self._eye, str):
+            self._eye = self._open(base64.b64decode(self._eye))
+        size = min(self.style_size, max(style.size))
+        samples = np.asarray(_prepare(style, size, Image.Resampling.BICUBIC), np.float32)
+        planes = np.ascontiguousarray(samples.transpose(2, 0, 1)[None] / 255)
+        (code,) = self._eye.run(None, {"style": planes})
+        return np.asarray(code)
+
+    def _open(self, data: bytes) -> Any:
+        runtime = import_onnxruntime()
+        options = runtime.SessionOptions()
+        options.log_severity_level = 3
+        if self._threads:
+            options.intra_op_num_threads = self._threads
+        try:
+            return runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # the runtime's own errors have no common name
+            raise WeightsError(f"{self._path} is damaged or no ONNX network.") from error
 
     def run(self, image: Planes, wish: Planes) -> Planes:
         """The network itself.
@@ -87,7 +112,7 @@ class OnnxPainter:
     def paint(
         self,
         photo: Image.Image,
-        style: str | Mapping[str, float] | Planes,
+        style: str | Mapping[str, float] | Planes | Image.Image,
         *,
         size: int | None = None,
         strength: float = 1.0,
@@ -96,7 +121,8 @@ class OnnxPainter:
 
         Args:
             photo: The photograph; what is transparent lies on white.
-            style: Name of a style that the file holds, several with their shares, or a wish.
+            style: Name of a style that the file holds, several with their shares, a wish, or a
+                style picture, if the network has an eye.
             size: Long side of the result in px; None for the photograph's own.
             strength: 0 to 1; the painting is mixed with the photograph, pixel by pixel.
 
@@ -113,13 +139,18 @@ class OnnxPainter:
         mixed = planes + strength * (np.clip(painted, 0, 1) - planes)
         return Image.fromarray(np.round(mixed[0].transpose(1, 2, 0) * 255).astype(np.uint8))
 
-    def _find_wish(self, style: str | Mapping[str, float] | Planes) -> Planes:
+    def _find_wish(self, style: str | Mapping[str, float] | Planes | Image.Image) -> Planes:
         if isinstance(style, np.ndarray):
             return style
+        if isinstance(style, Image.Image):
+            return self.describe(style)
         shares = {style: 1.0} if isinstance(style, str) else dict(style)
         unknown = [name for name in shares if name not in self.styles]
         if unknown or not sum(shares.values()) > 0:
-            held = ", ".join(self.styles) or "none; add some with impasto export --style"
+            added = (
+                "a style picture will do" if self._eye else "add some with impasto export --style"
+            )
+            held = ", ".join(self.styles) or f"none; {added}"
             problem = f"no style {unknown[0]!r}" if unknown else "no shares"
             raise ConfigError(f"The network has {problem}; it holds {held}.")
         total = sum(shares.values())
@@ -159,7 +190,11 @@ def import_onnxruntime() -> Any:
         ) from error
 
 
-def _prepare(photo: Image.Image, size: int | None) -> Image.Image:
+def _prepare(
+    photo: Image.Image,
+    size: int | None,
+    resampling: Image.Resampling = Image.Resampling.LANCZOS,
+) -> Image.Image:
     upright = ImageOps.exif_transpose(photo)
     if upright.has_transparency_data:
         layered = upright.convert("RGBA")
@@ -169,7 +204,7 @@ def _prepare(photo: Image.Image, size: int | None) -> Image.Image:
         return plain
     factor = size / max(plain.size)
     width, height = (max(1, round(side * factor)) for side in plain.size)
-    return plain.resize((width, height), Image.Resampling.LANCZOS)
+    return plain.resize((width, height), resampling)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -177,16 +212,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser("impasto.onnxpaint", description=str(__doc__).split("\n")[0])
     parser.add_argument("network", help="file that impasto export has written")
     parser.add_argument("photo")
-    parser.add_argument("style", help="one of the styles that the file holds")
+    parser.add_argument(
+        "style",
+        help="one of the styles that the file holds; or a picture, for a network with an eye",
+    )
     parser.add_argument("-o", "--output", default="out.png")
     parser.add_argument("--size", type=int, help="long side in pixels")
     parser.add_argument("--strength", type=float, default=1.0, help="0 to 1")
     given = parser.parse_args(arguments)
     try:
         painter = OnnxPainter(given.network)
-        painted = painter.paint(
-            _open(given.photo), given.style, size=given.size, strength=given.strength
-        )
+        known = given.style in painter.styles or not Path(given.style).is_file()
+        style = given.style if known else _open(given.style)
+        painted = painter.paint(_open(given.photo), style, size=given.size, strength=given.strength)
         _save(painted, given.output)
     except ImpastoError as error:
         sys.stderr.write(f"impasto: {error}\n")

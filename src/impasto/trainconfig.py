@@ -250,6 +250,11 @@ class Recipe(TrainConfig):
     hidden: Annotated[int, Field(ge=1, le=8192)] | None = Field(
         None, description="For micro: width of what predicts its kernels."
     )
+    eye: Annotated[int, Field(ge=0, le=64, multiple_of=8)] | None = Field(
+        None,
+        description="For micro: channels of the eye for styles that it brings with it, a multiple"
+        " of 8; 0: VGG-19 looks at styles.",
+    )
     bottleneck: _Count | None = Field(
         None, description="For ghiasi: numbers that a style is reduced to."
     )
@@ -314,7 +319,7 @@ class Recipe(TrainConfig):
     @property
     def arguments(self) -> dict[str, int]:
         """Numbers that the network is built with, if any were given."""
-        names = ("width", "blocks", "hidden", "bottleneck")
+        names = ("width", "blocks", "hidden", "eye", "bottleneck")
         found = {name: getattr(self, name) for name in names}
         return {name: value for name, value in found.items() if value is not None}
 

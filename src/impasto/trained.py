@@ -22,6 +22,8 @@ from impasto.networks import build_network
 from impasto.training import TrainState
 
 _FORMAT = "1"
+#: Long side in px at which styles are looked at if a network does not say how it was trained.
+_STYLE_SIDE = 384
 
 
 class Card(BaseModel):
@@ -54,6 +56,12 @@ class Card(BaseModel):
     version: str = ""
     commit: str = ""
     started_from: dict[str, str] = {}
+
+    @property
+    def style_side(self) -> int:
+        """Long side in px at which style pictures are to be looked at: as they were in training."""
+        learnt = self.recipe.get("style_size")
+        return learnt if isinstance(learnt, int) else _STYLE_SIDE
 
 
 def save_network(path: Path, weights: dict[str, Tensor], card: Card) -> None:

@@ -25,7 +25,7 @@ def command(
         list[str] | None,
         Parameter(
             help="A style to lie in the file: a picture, or a name from the gallery; once for each."
-            " Networks that hold styles bring theirs.",
+            " Networks that hold styles bring theirs; those with an eye, such as micro, need none.",
             metavar="FILE|NAME",
             negative="",
         ),
@@ -70,7 +70,10 @@ def command(
     codes = painter.list_codes(style or ())
     loss = export_network(painter.network, painter.card, path, codes, precision)
     if not quiet:
-        held = ", ".join(codes) or "no style; add some with --style"
+        inside = [*codes]
+        if getattr(painter.network, "eye", None) is not None:
+            inside.append("an eye for any style")
+        held = ", ".join(inside) or "no style; add some with --style"
         size = path.stat().st_size / 1e6
         write_line(
             f"Wrote {path}: {size:.1f} MB, {precision}, with {held}. On the 0-1 scale it differs"

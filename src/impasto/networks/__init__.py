@@ -39,8 +39,8 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "ghiasi": StylePredictionNet,
     "micro": MicroNet,
 }
-#: Those that look at styles with a frozen VGG-19.
-_WITH_ENCODER = frozenset(("adain", "ghiasi", "micro"))
+#: Those that look at styles with a frozen VGG-19; `micro` does if it has no eye.
+_WITH_ENCODER = frozenset(("adain", "ghiasi"))
 
 
 def build_network(
@@ -59,7 +59,8 @@ def build_network(
     if name not in NETWORKS:
         raise ConfigError(f"Unknown network {name!r}; choose from {', '.join(NETWORKS)}.")
     try:
-        encoders = [find_encoder()] if name in _WITH_ENCODER else []
+        blind = name == "micro" and arguments.get("eye") == 0
+        encoders = [find_encoder()] if name in _WITH_ENCODER or blind else []
         return NETWORKS[name](*encoders, **arguments)
     except TypeError as error:
         raise ConfigError(f"The network {name} does not take {dict(arguments)}.") from error

@@ -3,7 +3,7 @@
 Pictures of any size go in: each network pads to a multiple of its stride and cuts the result.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -23,32 +23,6 @@ _MOST = 4.0
 _COLORS, _BLOCK = 3, (2, 4)
 #: Activations whose distances from their mean are taken at a time.
 _BAND = 1 << 19
-
-
-class Ledger:
-    """Means and deviations that a pass through a network normalised by, in order.
-
-    A picture painted in tiles, or a frame of a film, must be normalised as the whole is: one pass
-    over the whole (or a smaller copy of it) writes the ledger, the others read it.
-
-    Args:
-        entries: What an earlier ledger `entries`; left out, this one is written.
-    """
-
-    def __init__(self, entries: list[tuple[Tensor, Tensor]] | None = None) -> None:
-        self.entries: list[tuple[Tensor, Tensor]] = [] if entries is None else entries
-        self._reader: Iterator[tuple[Tensor, Tensor]] | None = None
-        if entries is not None:
-            self._reader = iter(entries)
-
-    def consult(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation to normalise activations by, each (B, C, 1, 1)."""
-        if self._reader is not None:
-            mean, deviation = next(self._reader)
-            return mean.to(x), deviation.to(x)
-        found = measure_instance(x)
-        self.entries.append(found)
-        return found
 
 
 def measure_instance(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,6 +46,39 @@ def _measure_variance(x: Tensor, mean: Tensor) -> Tensor:
         for band in torch.split(x, rows, dim=2)
     ]
     return torch.stack(bands).sum(0) / (x.shape[2] * x.shape[3])
+
+
+class Ledger:
+    """Means and deviations that a pass through a network normalised by, in order.
+
+    A picture painted in tiles, or a frame of a film, must be normalised as the whole is: one pass
+    over the whole (or a smaller copy of it) writes the ledger, the others read it.
+
+    Args:
+        entries: What an earlier ledger `entries`; left out, this one is written.
+    """
+
+    def __init__(self, entries: list[tuple[Tensor, Tensor]] | None = None) -> None:
+        self.entries: list[tuple[Tensor, Tensor]] = [] if entries is None else entries
+        self._reader: Iterator[tuple[Tensor, Tensor]] | None = None
+        if entries is not None:
+            self._reader = iter(entries)
+
+    def consult(
+        self, x: Tensor, measure: Callable[[Tensor], tuple[Tensor, Tensor]] = measure_instance
+    ) -> tuple[Tensor, Tensor]:
+        """Mean and deviation to normalise activations by, each (B, C, 1, 1).
+
+        Args:
+            x: The activations.
+            measure: What takes them.
+        """
+        if self._reader is not None:
+            mean, deviation = next(self._reader)
+            return mean.to(x), deviation.to(x)
+        found = measure(x)
+        self.entries.append(found)
+        return found
 
 
 def normalise(
@@ -145,6 +152,8 @@ class Convolution(nn.Conv2d):
     ) -> None:
         super().__init__(inputs, outputs, kernel, stride, groups=groups)
         self.border = kernel // 2
+        #: Kernel for Winograd's convolution, and which weights it was made of.
+        self._transformed: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (B, C, H, W); the result has H / stride rows, rounded up."""
@@ -153,11 +162,19 @@ class Convolution(nn.Conv2d):
         if self.stride != (1, 1) or self.groups > 1 or _is_traced():
             return super().forward(x)
         if not torch.is_grad_enabled() and winograd.pays(self.weight):
-            kernel = winograd.transform_kernel(self.weight)
-            return winograd.convolve(x, kernel, 0).add_(bias[:, None, None])
+            return winograd.convolve(x, self._transform_kernel(), 0).add_(bias[:, None, None])
         if self.out_channels == _COLORS and self.border > 1:
             return convolve_in_blocks(x, self.weight, bias)
         return super().forward(x)
+
+    def _transform_kernel(self) -> Tensor:
+        weight = self.weight
+        # Weights in inference mode count no versions: nothing changes them.
+        version = 0 if weight.is_inference() else weight._version
+        made_of = (weight.data_ptr(), version)
+        if self._transformed is None or self._transformed[0] != made_of:
+            self._transformed = made_of, winograd.transform_kernel(weight)
+        return self._transformed[1]
 
 
 class Enlargement(nn.Module):

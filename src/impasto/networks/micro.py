@@ -1,11 +1,11 @@
 """Any style at once in tens of milliseconds: our own small network.
 
-What is slow about a style, looking at it with VGG-19, is done once a style; what is done for each
-photograph is small. A style becomes a code: mean and deviation of VGG's activations, from which a
-predictor (as in Ghiasi et al. 2017) makes the scales, shifts and depthwise kernels (as in AdaConv,
-Chandran et al. 2021) of the painting part. That one works at an eighth of the picture's side, where
-a kernel spans a brush stroke, and takes details from ways around it. Colours need no learning: what
-it paints is given those of the style by their statistics in the end.
+A style becomes a code: mean and deviation of activations of VGG-19, or of a slim copy that the
+network brings with it, its eye. From them a predictor (as in Ghiasi et al. 2017) makes the scales,
+shifts and depthwise kernels (as in AdaConv, Chandran et al. 2021) of the painting part. That one
+works at an eighth of the picture's side, where a kernel spans a brush stroke, and takes details
+from ways around it. Colours need no learning: what it paints is given those of the style by their
+statistics in the end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.encoders import Encoder
-from impasto.errors import ShapeError
+from impasto.errors import ConfigError, ShapeError
 from impasto.networks.blocks import (
     Convolution,
     Enlargement,
@@ -26,7 +26,11 @@ from impasto.networks.blocks import (
     squash,
 )
 from impasto.networks.codes import CODE, LAYERS, write_code
+from impasto.networks.eye import Eye, count_code
 from impasto.networks.recolor import COLORS, describe_colors, recolor
+
+#: Channels at full size of the eye of a network, if nothing else is said.
+EYE = 16
 
 
 class Brush(nn.Module):
@@ -71,25 +75,39 @@ class MicroNet(nn.Module):
     """A photograph and a style's code in, a painting out.
 
     Args:
-        encoder: VGG-19 with Oxford's weights; frozen, and not part of the state dict.
+        encoder: VGG-19 with Oxford's weights, if that is to look at styles; frozen, and not part of
+            the state dict.
         width: Channels at half the picture's side; twice as many at a quarter, thrice at an
             eighth.
         blocks: Residual blocks at an eighth.
         hidden: Width of the predictor.
+        eye: Channels at full size of its own eye, a multiple of 8; 0 for none, so that `encoder`
+            is needed.
+
+    Attributes:
+        eye: What looks at styles, if not VGG-19.
+        looks_at: Where VGG-19 looks at a style; nowhere if the network has an eye.
+        code: Numbers that a style is told in.
     """
 
     stride = 8
-    #: Where VGG-19 looks at a style.
-    looks_at = LAYERS
-    #: Numbers that a style is told in.
-    code = CODE + COLORS
 
     def __init__(
-        self, encoder: Encoder, width: int = 32, blocks: int = 4, hidden: int = 256
+        self,
+        encoder: Encoder | None = None,
+        width: int = 32,
+        blocks: int = 4,
+        hidden: int = 256,
+        eye: int = EYE,
     ) -> None:
         super().__init__()
+        if encoder is None and not eye:
+            raise ConfigError("Without an eye the network needs VGG-19 to look at styles.")
         # In a tuple, so that its weights are not counted as this network's.
-        self._encoder = (encoder,)
+        self._encoder = (None if eye else encoder,)
+        self.eye = Eye(eye) if eye else None
+        self.looks_at = () if eye else LAYERS
+        self.code = (count_code(eye) if eye else CODE) + COLORS
         half, quarter, eighth = width, 2 * width, 3 * width
         # Four pixels become one position of 12 channels: nothing is lost, and nothing computed at
         # full size.
@@ -125,11 +143,13 @@ class MicroNet(nn.Module):
         return 22 + 24 * len(self.blocks) + self.stride
 
     def describe(self, style: Tensor) -> Tensor:
-        """A style's code, (B, 1926), for pictures (B, 3, H, W): what VGG-19 sees, and colours."""
-        return self.describe_seen(self._encoder[0](style, LAYERS), style)
+        """A style's code, (B, `code`), for pictures (B, 3, H, W): what is seen, and colours."""
+        (encoder,) = self._encoder
+        seen = self.eye(style) if encoder is None else encoder(style, LAYERS)  # type: ignore[misc]
+        return self.describe_seen(seen, style)
 
     def describe_seen(self, seen: Mapping[str, Tensor], style: Tensor) -> Tensor:
-        """The same with what VGG-19 saw in `looks_at`."""
+        """The same with what the eye, or VGG-19 in `looks_at`, saw."""
         return torch.cat([write_code(seen), describe_colors(style)], dim=1)
 
     def forward(self, image: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
@@ -137,7 +157,7 @@ class MicroNet(nn.Module):
 
         Args:
             image: Shape (B, 3, H, W), values in [0, 1], any size.
-            wish: Code of the style, (B or 1, 1926). It may be mixed linearly: with other styles',
+            wish: Code of the style, (B or 1, `code`). It may be mixed linearly: with other styles',
                 or with the photograph's own to paint less strongly.
             ledger: Statistics to normalise by, or to be written.
 
@@ -162,8 +182,9 @@ class MicroNet(nn.Module):
         for up, refine, way in zip(self.up, self.refine, kept, strict=True):
             x = F.relu_(up(x).add_(way))
             x = F.relu_(next(brushes)(refine(x), outer.pop(0), ledger))
-        painted = squash(self.last(F.relu_(self.leave(x))))[..., :height, :width]
-        return recolor(painted, wish[:, CODE:], ledger)
+        painted = squash(self.last(F.relu_(self.leave(x))))
+        # Like all other statistics, those of the colours are taken of the continued picture.
+        return recolor(painted, wish[:, -COLORS:], ledger)[..., :height, :width]
 
     def predict(self, code: Tensor, batch: int) -> Sequence[Tensor]:
         """What a style asks of each brush, in the order of `counts`."""
