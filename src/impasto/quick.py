@@ -64,10 +64,10 @@ def paint_quickly(
 ) -> Tensor:
     """Paint a photograph in one pass for each region.
 
-    Networks for any style paint less strongly by being told less: the wish is mixed with what the
-    network would say of the photograph itself (Huang & Belongie 2017, eq. 14, exactly so for
-    AdaIN). Networks that hold styles know no such wish: their painting is mixed with the
-    photograph, pixel by pixel.
+    Most networks for any style paint less strongly by being told less: the wish is mixed with what
+    the network would say of the photograph itself (Huang & Belongie 2017, eq. 14, exactly so for
+    AdaIN). Networks that hold styles know no such wish, and `micro` was never told one: their
+    painting is mixed with the photograph, pixel by pixel.
 
     Args:
         network: A trained network, see `impasto.networks`.
@@ -89,7 +89,7 @@ def paint_quickly(
     check_parts(guidance)
     size = (content.shape[-2], content.shape[-1])
     places = guidance.scale(size, content.device)
-    learnt = describes(network)
+    learnt = fades(network)
     with torch.no_grad():
         own = describe_itself(network, content) if learnt and strength != 1 else None
         layers = []
@@ -109,6 +109,11 @@ def paint_quickly(
 def describes(network: nn.Module) -> bool:
     """Whether a network paints in any style, by a description of it."""
     return hasattr(network, "describe")
+
+
+def fades(network: nn.Module) -> bool:
+    """Whether a network paints less strongly by being told less."""
+    return describes(network) and bool(getattr(network, "knows_photographs", True))
 
 
 def describe_itself(network: nn.Module, content: Tensor) -> Tensor:

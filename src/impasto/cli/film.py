@@ -19,7 +19,7 @@ from impasto.frames import FramePainter
 from impasto.images import Picture
 from impasto.movies import CONTAINERS, FilmReader, FilmWriter, container_of
 from impasto.pyramid import resize
-from impasto.quick import describe_itself, mix_wishes
+from impasto.quick import describe_itself, fades, mix_wishes
 from impasto.regions import pair_masks
 from impasto.showing import Show
 
@@ -103,7 +103,7 @@ class FrameEasel:
         wishes = job.hand.list_wishes(job, job.photo.pixels)
         parts = pair_masks(len(wishes), (), (), job.fast.style_shares)[0].parts
         wish, self._share = mix_wishes(wishes, parts), job.fast.strength
-        if not job.hand.holds_styles and self._share != 1:
+        if fades(job.hand.network) and self._share != 1:
             own = describe_itself(job.hand.network, resize(job.photo.pixels, job.sizes[1]))
             wish, self._share = torch.lerp(own, wish, self._share), 1.0
         self._painter = FramePainter(job.hand.network, wish)

@@ -91,6 +91,10 @@ class MicroNet(nn.Module):
     """
 
     stride = 8
+    #: Whether it has learnt to paint a photograph in the photograph's own manner. What it makes of
+    #: that are blots, where its painting mixed with the photograph looks well: both have the same
+    #: edges.
+    knows_photographs = False
 
     def __init__(
         self,
@@ -157,8 +161,7 @@ class MicroNet(nn.Module):
 
         Args:
             image: Shape (B, 3, H, W), values in [0, 1], any size.
-            wish: Code of the style, (B or 1, `code`). It may be mixed linearly: with other styles',
-                or with the photograph's own to paint less strongly.
+            wish: Code of the style, (B or 1, `code`); it may be mixed linearly with other styles'.
             ledger: Statistics to normalise by, or to be written.
 
         Returns:
