@@ -218,7 +218,7 @@ def test_painting_may_multiply_less_than_learning(monkeypatch):
     torch.manual_seed(2)
     layer, x = Convolution(4, 6, 3), draw(2, 4, 9, 10)
     wanted = layer(x)
-    monkeypatch.setattr(winograd, "pays", lambda weight: True)
+    monkeypatch.setattr(winograd, "pays", lambda weight, fewest: True)
     used = []
     convolve = winograd.convolve
     monkeypatch.setattr(winograd, "convolve", lambda *given: used.append(1) or convolve(*given))
@@ -226,8 +226,13 @@ def test_painting_may_multiply_less_than_learning(monkeypatch):
     assert not used
     with torch.no_grad():
         found = layer(x)
+        # The kernel is kept, but not beyond its weights.
+        layer.weight.mul_(2)
+        doubled = layer(x)
     assert used
     assert torch.allclose(found, wanted, atol=1e-4)
+    bias = layer.bias[:, None, None]
+    assert torch.allclose(doubled - bias, 2 * (wanted - bias), atol=1e-4)
 
 
 @pytest.mark.parametrize("rows", [1, 2])

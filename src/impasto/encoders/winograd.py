@@ -42,7 +42,7 @@ FEWEST_CHANNELS = 96
 _BAND, _WIDE_BAND = 1 << 20, 1 << 24
 
 
-def pays(weight: Tensor) -> bool:
+def pays(weight: Tensor, fewest: int = FEWEST_CHANNELS) -> bool:
     """Whether a convolution is faster this way on the machine that this is.
 
     Measured on x86-64 with AVX2, where it takes a half of the time at 256 and 512 channels, and
@@ -51,10 +51,11 @@ def pays(weight: Tensor) -> bool:
 
     Args:
         weight: Shape (C_out, C_in, k, k).
+        fewest: Channels, in and out, that it must have.
     """
     if weight.device.type != "cpu" or weight.dtype != torch.float32:
         return False
-    wide = min(weight.shape[:2]) >= FEWEST_CHANNELS
+    wide = min(weight.shape[:2]) >= fewest
     return wide and tuple(weight.shape[2:]) == (3, 3) and _has_avx2_only()
 
 

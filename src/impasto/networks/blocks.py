@@ -21,6 +21,8 @@ _EXACT = (torch.float32, torch.float64)
 _MOST = 4.0
 #: Channels of a picture, and the pixels that a convolution to them makes at a time.
 _COLORS, _BLOCK = 3, (2, 4)
+#: Channels from which Winograd's convolution is faster for one picture, whatever its shape.
+_WIDE = 128
 #: Activations whose distances from their mean are taken at a time.
 _BAND = 1 << 19
 
@@ -161,7 +163,7 @@ class Convolution(nn.Conv2d):
         assert bias is not None
         if self.stride != (1, 1) or self.groups > 1 or _is_traced():
             return super().forward(x)
-        if not torch.is_grad_enabled() and winograd.pays(self.weight):
+        if not torch.is_grad_enabled() and winograd.pays(self.weight, _WIDE):
             return winograd.convolve(x, self._transform_kernel(), 0).add_(bias[:, None, None])
         if self.out_channels == _COLORS and self.border > 1:
             return convolve_in_blocks(x, self.weight, bias)
