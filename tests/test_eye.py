@@ -133,7 +133,8 @@ def test_a_new_network_is_given_an_eye_and_a_started_one_keeps_its_own(teach, tm
 
 def test_onnx_takes_the_eye_along(network, tmp_path, capsys):
     path, style, photo = tmp_path / "net.onnx", tmp_path / "style.png", tmp_path / "photo.png"
-    export_network(network, Card(network="micro", arguments=SIZES), path, {})
+    loss = export_network(network, Card(network="micro", arguments=SIZES), path, {})
+    assert 0 < loss.mean < loss.most < 1e-3
     for file, size in ((style, (90, 70)), (photo, (80, 72))):
         samples = (draw(size[1], size[0], 3).numpy() * 255).astype("uint8")
         Image.fromarray(samples).save(file)

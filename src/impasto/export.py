@@ -75,7 +75,7 @@ def export_network(
     onnx = _import_onnx()
     import_onnxruntime()
     wish = next(iter(codes.values()), None)
-    wish = torch.zeros(1, _count_numbers(network)) if wish is None else wish
+    wish = _make_up_wish(network) if wish is None else wish
     with replacing(path) as temporary:
         _trace(network, wish, temporary)
         if arithmetic == "int8":
@@ -253,12 +253,12 @@ def _quantise(path: Path) -> None:
         logging.disable(silenced)
 
 
-def _count_numbers(network: nn.Module) -> int:
-    """How many numbers a network is told."""
-    picture = _draw_picture(_TRACED)
+def _make_up_wish(network: nn.Module) -> Tensor:
+    """Something to tell a network where no style is given."""
     if hasattr(network, "describe"):
-        return int(network.describe(picture).shape[1])  # type: ignore[operator]
-    return int(cast(Any, network).styles)
+        with torch.no_grad():
+            return network.describe(_draw_picture(_TRACED))  # type: ignore[operator, no-any-return]
+    return torch.ones(1, int(cast(Any, network).styles)) / int(cast(Any, network).styles)
 
 
 def _draw_picture(size: tuple[int, int]) -> Tensor:
