@@ -20,6 +20,7 @@ from benchmarks.painters import PEER, THREADS, Command, list_driver, list_peer, 
 from benchmarks.processes import ProgramError, measure
 from benchmarks.report import Row
 from benchmarks.turns import Tally, Turn, Worker, open_workers, take_turns
+from impasto.networks import needs_encoder
 from impasto.trained import Card, read_card
 
 #: In which arithmetic each network is measured without PyTorch.
@@ -91,7 +92,7 @@ def _list_looking(workers: Mapping[str, Worker], networks: Sequence[Path]) -> di
 
 
 def _has_eye(card: Card) -> bool:
-    return card.network == "micro" and card.arguments.get("eye") != 0
+    return card.network == "micro" and not needs_encoder(card.network, card.arguments)
 
 
 def _measure_commands(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from impasto import lessons
 from impasto.encoders.vgg import VGG
-from impasto.errors import ConfigError
+from impasto.errors import ConfigError, ImageError, ShapeError
 from impasto.export import export_network
 from impasto.heritage import Heritage
 from impasto.lessons import Lesson, School
@@ -102,6 +102,8 @@ def test_a_style_is_told_without_vgg(network, tmp_path):
     code = network.describe(style)
     assert code.shape == (2, network.code) == (2, count_code(8) + COLORS)
     assert not torch.allclose(code[0], code[1])
+    with pytest.raises(ShapeError, match="384x3 px is too small"):
+        network.describe(draw(1, 3, 3, 384))
     card = Card(network="micro", arguments=SIZES)
     save_network(tmp_path / "net.safetensors", network.state_dict(), card)
     loaded, _ = load_network(tmp_path / "net.safetensors", refuse)
@@ -150,6 +152,10 @@ def test_onnx_takes_the_eye_along(network, tmp_path, capsys):
     assert np.array_equal(np.asarray(Image.open(out)), np.asarray(painted))
     assert main([str(path), str(photo), "nowhere", "-o", str(out)]) == 2
     assert "a style picture will do" in capsys.readouterr().err
+    with pytest.raises(ImageError, match="4x4 px"):
+        painter.describe(Image.new("RGB", (4, 4)))
+    with pytest.raises(ImageError, match="384x3 px"):
+        painter.describe(Image.new("RGB", (2560, 20)))
 
 
 def test_onnx_without_an_eye_says_so(vgg, tmp_path):

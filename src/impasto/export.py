@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError
 from impasto.files import replacing
-from impasto.networks import FastNetwork, Ledger
+from impasto.networks import FastNetwork, Ledger, find_eye
 from impasto.networks.adain import AdaIN
 from impasto.networks.blocks import normalise, reflect
 from impasto.networks.micro import Brush
@@ -83,19 +83,27 @@ def export_network(
         model = onnx.load(str(temporary))
         if arithmetic == "float16":
             _halve(onnx, model)
-        facts = {
-            "impasto": FORMAT,
-            "stride": str(cast(FastNetwork, network).stride),
-            "card": card.model_dump_json(),
-            "styles": write_codes({name: code.numpy() for name, code in codes.items()}),
-            "arithmetic": arithmetic,
-        }
-        if getattr(network, "eye", None) is not None:
-            facts["eye"] = base64.b64encode(_write_eye(onnx, network)).decode()
-            facts["style_size"] = str(card.style_side)
+        facts = _list_facts(network, card, codes, arithmetic)
         onnx.helper.set_model_props(model, facts)
         onnx.save(model, str(temporary))
         return compare(network, OnnxPainter(temporary), wish)
+
+
+def _list_facts(
+    network: nn.Module, card: Card, codes: Mapping[str, Tensor], arithmetic: Arithmetic
+) -> dict[str, str]:
+    """What lies in the file beside the network, as text; its eye too."""
+    facts = {
+        "impasto": FORMAT,
+        "stride": str(cast(FastNetwork, network).stride),
+        "card": card.model_dump_json(),
+        "styles": write_codes({name: code.numpy() for name, code in codes.items()}),
+        "arithmetic": arithmetic,
+    }
+    if find_eye(network) is not None:
+        facts["eye"] = base64.b64encode(_write_eye(network)).decode()
+        facts["style_size"] = str(card.style_side)
+    return facts
 
 
 def compare(network: nn.Module, painter: OnnxPainter, wish: Tensor) -> Loss:
@@ -112,9 +120,9 @@ def compare(network: nn.Module, painter: OnnxPainter, wish: Tensor) -> Loss:
     return Loss(most, sum(means) / len(means))
 
 
-def _write_eye(onnx: Any, network: nn.Module) -> bytes:
+def _write_eye(network: nn.Module) -> bytes:
     """What looks at styles, as an ONNX network of its own with weights in half precision."""
-    written = io.BytesIO()
+    onnx, written = _import_onnx(), io.BytesIO()
     axes = {"style": {2: "height", 3: "width"}}
     _write(_Describer(network), {"style": _draw_picture(_TRACED)}, "code", axes, written)
     model = onnx.load_from_string(written.getvalue())
@@ -258,7 +266,8 @@ def _make_up_wish(network: nn.Module) -> Tensor:
     if hasattr(network, "describe"):
         with torch.no_grad():
             return network.describe(_draw_picture(_TRACED))  # type: ignore[operator, no-any-return]
-    return torch.ones(1, int(cast(Any, network).styles)) / int(cast(Any, network).styles)
+    styles = int(cast(Any, network).styles)
+    return torch.full((1, styles), 1 / styles)
 
 
 def _draw_picture(size: tuple[int, int]) -> Tensor:

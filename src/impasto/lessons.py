@@ -25,9 +25,9 @@ from impasto.errors import ConfigError, ImpastoError
 from impasto.files import digest_of
 from impasto.heritage import Heritage
 from impasto.inversion import fit_decoder
-from impasto.networks import NETWORKS, build_network
+from impasto.networks import NETWORKS, build_network, find_eye
 from impasto.networks.adain import AdaIN
-from impasto.networks.eye import Eye, fit_eye
+from impasto.networks.eye import fit_eye
 from impasto.provenance import find_commit
 from impasto.pyramid import cover, fit_size, resize, trim_border
 from impasto.samplesheets import show_samples, wearing
@@ -185,7 +185,7 @@ class School:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = build_network(lesson.network, lambda: self._encoder, self._arguments)
-        self._is_blind = getattr(network, "eye", None) is not None
+        self._has_new_eye = find_eye(network) is not None
         self.beginning = self._begin(network)
         self.network = network.to(device)
         self._learns_to_describe = bool(getattr(network, "learns_to_describe", False))
@@ -223,8 +223,8 @@ class School:
                 pictures, config.seed,
             ):  # fmt: skip
                 yield f"The critic's {name} has {channels} channels; {missed:.1%} unexplained."
-        if afresh and self._is_blind:
-            eye: Eye = self.network.eye  # type: ignore[assignment]
+        eye = find_eye(self.network)
+        if afresh and self._has_new_eye and eye is not None:
             pictures = self._cut(_SEEN // 2, self._photographs, self._styles)
             *_, last = fit_eye(eye, self._encoder, pictures, config.seed)
             yield f"The eye has {eye.width} channels at full size; {last.missed:.1%} unexplained."
@@ -322,7 +322,7 @@ class School:
             return ""
         bequest = self.lesson.start.hand_down(network.state_dict(), self.lesson.held)
         network.load_state_dict(bequest.state)
-        self._is_blind &= any(name.startswith("eye.") for name in bequest.new)
+        self._has_new_eye &= any(name.startswith("eye.") for name in bequest.new)
         return self.lesson.start.describe(bequest)
 
     def _hire(self, path: Path) -> Tutor:

@@ -28,6 +28,8 @@ Planes = npt.NDArray[np.float32]
 FORMAT = "1"
 #: Short side in px below which the exported network cannot mirror its borders.
 SMALLEST = 64
+#: Short side in px below which nothing of a style is left where the eye looks deepest.
+SMALLEST_STYLE = 8
 
 
 class OnnxPainter:
@@ -65,6 +67,7 @@ class OnnxPainter:
 
         Raises:
             ConfigError: If the network has no eye for styles.
+            ImageError: If the picture is too small, or too narrow.
         """
         if self._eye is None:
             raise ConfigError(
@@ -74,9 +77,13 @@ class OnnxPainter:
         if isinstance(self._eye, str):
             self._eye = self._open(base64.b64decode(self._eye))
         size = min(self.style_size, max(style.size))
-        samples = np.asarray(_prepare(style, size, Image.Resampling.BICUBIC), np.float32)
-        planes = np.ascontiguousarray(samples.transpose(2, 0, 1)[None] / 255)
-        (code,) = self._eye.run(None, {"style": planes})
+        ready = _prepare(style, size, Image.Resampling.BICUBIC)
+        if min(ready.size) < SMALLEST_STYLE:
+            raise ImageError(
+                f"The style is {ready.width}x{ready.height} px as it is looked at; each side must"
+                f" be at least {SMALLEST_STYLE} px."
+            )
+        (code,) = self._eye.run(None, {"style": _to_planes(ready)})
         return np.asarray(code)
 
     def _open(self, data: bytes) -> Any:
@@ -133,8 +140,7 @@ class OnnxPainter:
         if not 0 <= strength <= 1:
             raise ConfigError(f"strength goes from 0 to 1 here, not {strength:g}.")
         content = _prepare(photo, size)
-        samples = np.asarray(content, np.float32).transpose(2, 0, 1)[None]
-        planes = np.divide(samples, 255, dtype=np.float32)
+        planes = _to_planes(content)
         painted = self.run(planes, self._find_wish(style))
         mixed = planes + strength * (np.clip(painted, 0, 1) - planes)
         return Image.fromarray(np.round(mixed[0].transpose(1, 2, 0) * 255).astype(np.uint8))
@@ -188,6 +194,12 @@ def import_onnxruntime() -> Any:
         raise ConfigError(
             "This needs ONNX Runtime; install it with: pip install 'impasto[onnx]'."
         ) from error
+
+
+def _to_planes(picture: Image.Image) -> Planes:
+    """Samples from 0 to 1, (1, 3, H, W)."""
+    samples = np.asarray(picture, np.float32).transpose(2, 0, 1)[None]
+    return np.divide(samples, 255, dtype=np.float32)
 
 
 def _prepare(

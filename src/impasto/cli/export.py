@@ -65,13 +65,14 @@ def command(
         )
     from impasto.export import export_network
     from impasto.fastpainter import FastPainter
+    from impasto.networks import find_eye
 
     painter = FastPainter(network, device="cpu")
     codes = painter.list_codes(style or ())
     loss = export_network(painter.network, painter.card, path, codes, precision)
     if not quiet:
         inside = [*codes]
-        if getattr(painter.network, "eye", None) is not None:
+        if find_eye(painter.network) is not None:
             inside.append("an eye for any style")
         held = ", ".join(inside) or "no style; add some with --style"
         size = path.stat().st_size / 1e6

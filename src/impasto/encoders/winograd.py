@@ -46,8 +46,7 @@ def pays(weight: Tensor, fewest: int = FEWEST_CHANNELS) -> bool:
     """Whether a convolution is faster this way on the machine that this is.
 
     Measured on x86-64 with AVX2, where it takes a half of the time at 256 and 512 channels, and
-    0.5 to 0.9 of it at 96 to 128.
-    With AVX-512 the plain convolution is the faster one.
+    0.5 to 0.9 of it at 96 to 128. With AVX-512 the plain convolution is the faster one.
 
     Args:
         weight: Shape (C_out, C_in, k, k).

@@ -9,12 +9,13 @@ from impasto.encoders import Encoder
 from impasto.errors import ConfigError
 from impasto.networks.adain import AdaIN
 from impasto.networks.blocks import Ledger
+from impasto.networks.eye import Eye
 from impasto.networks.ghiasi import StylePredictionNet
 from impasto.networks.johnson import TransformerNet
 from impasto.networks.micro import MicroNet
 from impasto.networks.msgnet import MSGNet
 
-__all__ = ["NETWORKS", "FastNetwork", "Ledger", "build_network"]
+__all__ = ["NETWORKS", "FastNetwork", "Ledger", "build_network", "find_eye", "needs_encoder"]
 
 
 class FastNetwork(Protocol):
@@ -39,8 +40,18 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "ghiasi": StylePredictionNet,
     "micro": MicroNet,
 }
-#: Those that look at styles with a frozen VGG-19; `micro` does if it has no eye.
+#: Those that look at styles with a frozen VGG-19.
 _WITH_ENCODER = frozenset(("adain", "ghiasi"))
+
+
+def needs_encoder(name: str, arguments: Mapping[str, int]) -> bool:
+    """Whether a network of these numbers looks at styles with VGG-19: `micro` if it has no eye."""
+    return name in _WITH_ENCODER or (name == "micro" and arguments.get("eye") == 0)
+
+
+def find_eye(network: nn.Module) -> Eye | None:
+    """What a network brings with it to look at styles, if it does."""
+    return getattr(network, "eye", None)
 
 
 def build_network(
@@ -59,8 +70,7 @@ def build_network(
     if name not in NETWORKS:
         raise ConfigError(f"Unknown network {name!r}; choose from {', '.join(NETWORKS)}.")
     try:
-        blind = name == "micro" and arguments.get("eye") == 0
-        encoders = [find_encoder()] if name in _WITH_ENCODER or blind else []
+        encoders = [find_encoder()] if needs_encoder(name, arguments) else []
         return NETWORKS[name](*encoders, **arguments)
     except TypeError as error:
         raise ConfigError(f"The network {name} does not take {dict(arguments)}.") from error

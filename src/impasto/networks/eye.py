@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.encoders.slimming import Slimmed, slim
-from impasto.encoders.vgg import CHANNELS, PREPROCESSING, VGG, list_layers
+from impasto.encoders.vgg import CHANNELS, PREPROCESSING, VGG, list_layers, smallest_side
+from impasto.errors import ShapeError
 from impasto.networks.codes import LAYERS
 
 _ARCHITECTURE = "vgg19"
@@ -47,7 +48,17 @@ class Eye(nn.Module):
                 self.register_buffer(f"{name}_bias", torch.zeros(outputs))
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Activations where styles are looked at, of pictures (B, 3, H, W) in [0, 1]."""
+        """Activations where styles are looked at, of pictures (B, 3, H, W) in [0, 1].
+
+        Raises:
+            ShapeError: If nothing of a picture is left at an eighth of its size.
+        """
+        height, width = image.shape[-2:]
+        if min(height, width) < (least := smallest_side(LAYERS)):
+            raise ShapeError(
+                f"A style of {width}x{height} px is too small to be looked at; each side must be at"
+                f" least {least} px."
+            )
         mean, std = (image.new_tensor(part).view(1, 3, 1, 1) for part in PREPROCESSING["caffe"])
         x, found = F.pad((image - mean) / std, (1, 1, 1, 1), "replicate"), {}
         for name, _, _ in self._layers:

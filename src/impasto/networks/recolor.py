@@ -37,7 +37,8 @@ def recolor(image: Tensor, colors: Tensor, ledger: Ledger | None = None) -> Tens
         Shape (B, 3, H, W); values may lie beyond [0, 1].
     """
     with torch.autocast(image.device.type, enabled=False):
-        exact = image.to(torch.promote_types(image.dtype, torch.float32))
+        # Processors take four times as long if the three channels lie last in memory.
+        exact = image.to(torch.promote_types(image.dtype, torch.float32)).contiguous()
         mean, deviation = colors.to(exact).chunk(2, dim=1)
         if ledger is None:
             own, spread = _measure_turned(exact)
@@ -48,8 +49,7 @@ def recolor(image: Tensor, colors: Tensor, ledger: Ledger | None = None) -> Tens
         # Into opponent colours, stretched, and back: one matrix.
         matrix = (basis.T * factor[:, None]) @ basis
         shift = (mean - own.flatten(1) * factor) @ basis
-        # Processors take four times as long if the three channels lie last in memory.
-        pixels = exact.contiguous().flatten(2)
+        pixels = exact.flatten(2)
         matrix, shift = (part.expand(len(pixels), *part.shape[1:]) for part in (matrix, shift))
         return torch.baddbmm(shift[..., None], matrix, pixels).view(image.shape).to(image.dtype)
 
