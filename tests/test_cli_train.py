@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 
 from fast_networks import save_fast
 from impasto import shelf
+from impasto.networks import build_network
 from impasto.trainconfig import read_recipe
 from impasto.trained import Card, read_card, save_network
 from test_cli import make_picture
@@ -350,6 +351,44 @@ def test_goes_on_from_what_comes_with_impasto(folder, run, monkeypatch):
     begun = load_file(folder / "nets" / "gallery.safetensors")["norms.0.scale"][:1].float()
     ended = load_file(folder / "net.safetensors")["norms.0.scale"].float()
     assert (begun - ended).abs().max() < 0.01 < (begun - 1).abs().max()
+
+
+def save_micro(path, **sizes):
+    """A micro network with an eye, and all its tensors."""
+    sizes = {"width": 4, "blocks": 1, "hidden": 8, "eye": 8} | sizes
+    torch.manual_seed(0)
+    network = build_network("micro", lambda: pytest.fail("It has an eye."), sizes)
+    save_network(path, network.state_dict(), Card(network="micro", arguments=sizes))
+    return network.state_dict()
+
+
+def test_a_narrower_one_is_fitted(folder, run):
+    state = save_micro(folder / "wide.safetensors", width=8)
+    options = change(MICRO, start="wide.safetensors", fit=6, steps=1, eye=8)
+    code, _, error = run(*options)
+    assert code == 0, error
+    assert re.search(r"^It begins with \d+ of \d+ tensors of wide.safetensors; new", error, re.M)
+    assert re.search(r"^blocks\.0 has 12 channels; \d+\.\d% unexplained\.$", error, re.M)
+    ended = load_file(folder / "net.safetensors")
+    eyes = [name for name in state if name.startswith("eye.")]
+    assert eyes
+    assert all(torch.equal(ended[name], state[name].half()) for name in eyes)
+    assert read_card(folder / "net.safetensors").arguments["width"] == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({}, "micro is fitted to a wider one; name that with --start"),
+        ({"start": "same.safetensors"}, "width 4 cannot be fitted to one of width 4"),
+    ],
+)
+def test_what_cannot_be_fitted(folder, run, options, text):
+    save_micro(folder / "same.safetensors")
+    code, _, error = run(*change(MICRO, fit=4, eye=8, **options))
+    assert code == 2
+    assert text in error.splitlines()[-1]
+    assert not (folder / "net.safetensors").exists()
 
 
 @pytest.mark.parametrize(

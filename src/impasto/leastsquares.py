@@ -11,16 +11,23 @@ BATCH = 8
 
 
 def sample_patches(
-    x: Tensor, aim: Tensor, kernel: int, positions: int, generator: torch.Generator
+    x: Tensor,
+    aim: Tensor,
+    kernel: int,
+    positions: int,
+    generator: torch.Generator,
+    stride: int = 1,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """What a convolution sees and should give at random places, as equations.
 
     Args:
-        x: What it sees, with the border that it needs, (B, C, H + k - 1, W + k - 1).
+        x: What it sees, with the border that it needs, (B, C, H + k - 1, W + k - 1) if the stride
+            is 1.
         aim: What it should give, (B, K, H, W).
         kernel: Its side k.
         positions: Equations in all, about.
         generator: Of the places.
+        stride: From one place to the next.
 
     Yields:
         Patches with a one beside them, (N, C * k * k + 1), and what they should become, (N, K).
@@ -29,7 +36,7 @@ def sample_patches(
     kept = min(places, max(1, positions // len(x)))
     for part, wanted in zip(torch.split(x, BATCH), torch.split(aim, BATCH), strict=True):
         chosen = torch.randperm(places, generator=generator)[:kept].to(x.device)
-        patches = F.unfold(part, kernel)  # (b, C * k * k, places)
+        patches = F.unfold(part, kernel, stride=stride)  # (b, C * k * k, places)
         rows = patches[..., chosen].transpose(1, 2).flatten(0, 1)
         yield (
             torch.cat([rows, torch.ones_like(rows[:, :1])], dim=1),

@@ -25,9 +25,11 @@ from impasto.errors import ConfigError, ImpastoError
 from impasto.files import digest_of
 from impasto.heritage import Heritage
 from impasto.inversion import fit_decoder
+from impasto.narrowing import check_pair, narrow_network
 from impasto.networks import NETWORKS, build_network, find_eye
 from impasto.networks.adain import AdaIN
 from impasto.networks.eye import fit_eye
+from impasto.networks.micro import MicroNet
 from impasto.provenance import find_commit
 from impasto.pyramid import cover, fit_size, resize, trim_border
 from impasto.samplesheets import show_samples, wearing
@@ -42,6 +44,8 @@ from impasto.version import __version__
 
 #: Networks that are told which of their own styles to paint in.
 _OF_THEIR_OWN = frozenset(("johnson", "dumoulin"))
+#: Networks whose weights can be found by least squares to begin with.
+_FITTED = ("adain", "micro")
 #: Pictures of a folder that are kept for samples, if there are ten times as many.
 _HELD_OUT = 3
 #: Styles on a sheet of samples.
@@ -69,7 +73,8 @@ class Lesson:
         licence: Of the weights.
         start: Trained network to go on from.
         teacher: File of a trained network to learn from; see `TrainConfig.teacher_weight`.
-        fit: Photographs that AdaIN's decoder is fitted to before it learns.
+        fit: Photographs by which AdaIN's decoder, or a micro that is narrower than `start`, is
+            fitted before it learns.
 
     Raises:
         ConfigError: If the network is unknown, or cannot learn from these pictures.
@@ -98,10 +103,12 @@ class Lesson:
             raise ConfigError("Training needs photographs and styles; name folders of both.")
         if self.holds_styles and any(part.identity for part in self.config.parts):
             raise ConfigError(f"{self.network} knows only its styles; leave out --identity.")
-        if self.fit and self.network != "adain":
+        if self.fit and self.network not in _FITTED:
             raise ConfigError(
-                f"Only adain's decoder can be fitted; leave out --fit for {self.network}."
+                f"Only {' and '.join(_FITTED)} can be fitted; leave out --fit for {self.network}."
             )
+        if self.fit and self.network == "micro" and self.start is None:
+            raise ConfigError("micro is fitted to a wider one; name that with --start.")
         if self.teacher is None and any(part.teacher_weight for part in self.config.parts):
             raise ConfigError("--teacher-weight needs a teacher; name a network with --teacher.")
 
@@ -233,6 +240,25 @@ class School:
             fitted = fit_decoder(self.network, self._encoder, pictures, config.seed)
             for place, missed in enumerate(fitted, 1):
                 yield f"Convolution {place} of the decoder is fitted; {missed:.0%} unexplained."
+        if afresh and lesson.fit and isinstance(self.network, MicroNet):
+            yield from self._narrow(self.network)
+
+    def _narrow(self, network: MicroNet) -> Iterator[str]:
+        """Fit a network to the wider one that it goes on from."""
+        lesson, config = self.lesson, self.lesson.config
+        assert lesson.start is not None
+        wide, _ = load_network(lesson.start.path, lambda: self._encoder, self._device)
+        assert isinstance(wide, MicroNet)
+        check_pair(network, wide)
+        photographs = self._cut(lesson.fit, self._photographs, size=config.size)
+        styles = (self._load_style(number) for number in _pick(len(self._styles), lesson.fit))
+        with torch.no_grad():
+            codes = [wide.describe(style) for style in styles if style is not None]
+        if not codes:
+            raise ConfigError("None of the styles can be read; name other --styles.")
+        wishes = torch.cat([codes[number % len(codes)] for number in range(lesson.fit)])
+        for layer in narrow_network(network, wide, photographs, wishes, config.seed):
+            yield f"{layer.layer} has {layer.channels} channels; {layer.missed:.1%} unexplained."
 
     def _cut(self, count: int, *places: Sequence[Path], size: int = _SIDE) -> Tensor:
         """Crops of pictures, some from each place."""
@@ -446,5 +472,10 @@ def hold_out(paths: Sequence[Path], count: int = _HELD_OUT) -> tuple[list[Path],
 
 
 def _spread(paths: Sequence[Path], count: int) -> list[Path]:
-    count = min(count, len(paths))
-    return [paths[(2 * place + 1) * len(paths) // (2 * count)] for place in range(count)]
+    return [paths[number] for number in _pick(len(paths), count)]
+
+
+def _pick(total: int, count: int) -> list[int]:
+    """Some of `total` numbers, evenly spaced."""
+    count = min(count, total)
+    return [(2 * place + 1) * total // (2 * count) for place in range(count)]

@@ -271,8 +271,8 @@ class Recipe(TrainConfig):
     )
     fit: Annotated[int, Field(ge=0, le=10_000)] = Field(
         0,
-        description="For adain: photographs that its decoder is fitted to by least squares before"
-        " it learns; about 100.",
+        description="Photographs by which weights are found by least squares before it learns,"
+        " about 100: the decoder of adain, or a micro that is narrower than that of --start.",
     )
     minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="Time to train, earlier sittings included; the learning rate follows it."

@@ -249,7 +249,39 @@ def reflect(x: Tensor, border: int) -> Tensor:
     if not border:
         return x
     mode = "reflect" if min(x.shape[-2:]) > border else "replicate"
-    return F.pad(x, (border,) * 4, mode)
+    learns = x.requires_grad and torch.is_grad_enabled()
+    if mode == "replicate" or learns or _is_traced() or not _lies_channels_last(x):
+        return F.pad(x, (border,) * 4, mode)
+    return _reflect_by_rows(x, border)
+
+
+def _reflect_by_rows(x: Tensor, border: int) -> Tensor:
+    """The same where channels lie last in memory: PyTorch goes through it place by place."""
+    batch, channels, height, width = x.shape
+    shape = (batch, channels, height + 2 * border, width + 2 * border)
+    result = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    rows = result[:, :, border:-border]
+    rows[..., border:-border].copy_(x)
+    for away in range(1, border + 1):
+        rows[..., border - away].copy_(x[..., away])
+        rows[..., border + width - 1 + away].copy_(x[..., width - 1 - away])
+    for away in range(1, border + 1):
+        last = border + height - 1
+        result[:, :, border - away].copy_(result[:, :, border + away])
+        result[:, :, last + away].copy_(result[:, :, last - away])
+    return result
+
+
+def fold_squares(x: Tensor) -> Tensor:
+    """Two by two pixels as one place: (B, C, H, W) to (B, 4 C, H / 2, W / 2), channels last."""
+    if (x.requires_grad and torch.is_grad_enabled()) or _is_traced():
+        return F.pixel_unshuffle(x, 2)
+    batch, channels, height, width = x.shape
+    shape = (batch, 4 * channels, height // 2, width // 2)
+    result = torch.empty(shape, dtype=x.dtype, device=x.device, memory_format=torch.channels_last)
+    for place in range(4):
+        result[:, place::4].copy_(x[..., place // 2 :: 2, place % 2 :: 2])
+    return result
 
 
 def fit_stride(image: Tensor, stride: int) -> Tensor:
@@ -265,9 +297,14 @@ def fit_stride(image: Tensor, stride: int) -> Tensor:
 def squash(x: Tensor) -> Tensor:
     """Bring a network's output into [0, 1] (Johnson et al. 2016: a scaled tanh).
 
-    The range is a little wider, for black and white lie at infinity otherwise.
+    The range is a little wider, for black and white lie at infinity otherwise: 0.5 + 0.55 tanh(x),
+    written with the logistic function, which processors have ready.
     """
-    return 0.5 + 0.55 * torch.tanh(x)
+    return 1.1 * torch.sigmoid(2 * x) - 0.05
+
+
+def _lies_channels_last(x: Tensor) -> bool:
+    return x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
 
 
 def _is_traced() -> bool:

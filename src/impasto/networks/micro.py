@@ -21,6 +21,7 @@ from impasto.networks.blocks import (
     Enlargement,
     Ledger,
     fit_stride,
+    fold_squares,
     normalise,
     reflect,
     squash,
@@ -56,7 +57,9 @@ class Brush(nn.Module):
         return y.view(batch, channels, height, width)
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
+    """Two convolutions and their brushes, added to what goes in."""
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first, self.second = (Convolution(channels, channels, 3) for _ in range(2))
@@ -67,6 +70,7 @@ class _Residual(nn.Module):
         return [self.brush, self.finish]
 
     def forward(self, x: Tensor, wishes: Sequence[Tensor], ledger: Ledger | None) -> Tensor:
+        """Paint on (B, C, H, W) as the wishes of both brushes say."""
         y = F.relu_(self.brush(self.first(x), wishes[0], ledger))
         return x + self.finish(self.second(y), wishes[1], ledger)  # type: ignore[no-any-return]
 
@@ -99,7 +103,7 @@ class MicroNet(nn.Module):
     def __init__(
         self,
         encoder: Encoder | None = None,
-        width: int = 32,
+        width: int = 16,
         blocks: int = 4,
         hidden: int = 256,
         eye: int = EYE,
@@ -119,7 +123,7 @@ class MicroNet(nn.Module):
         self.down = nn.ModuleList(
             [Convolution(half, quarter, 3, 2), Convolution(quarter, eighth, 3, 2)]
         )
-        residuals = [_Residual(eighth) for _ in range(blocks)]
+        residuals = [Residual(eighth) for _ in range(blocks)]
         self.blocks = nn.ModuleList(residuals)
         self.up = nn.ModuleList([Enlargement(eighth, quarter), Enlargement(quarter, half)])
         self.around = nn.ModuleList([Convolution(quarter, quarter, 1), Convolution(half, half, 1)])
@@ -174,7 +178,7 @@ class MicroNet(nn.Module):
         def paint(x: Tensor) -> Tensor:
             return F.relu_(next(brushes)(x, next(wishes), ledger))
 
-        x = F.pixel_unshuffle(fit_stride(image, self.stride) * 2 - 1, 2)
+        x = fold_squares(fit_stride(image, self.stride) * 2 - 1)
         half = paint(self.enter(x))
         quarter = paint(self.down[0](half))
         x = paint(self.down[1](quarter))
