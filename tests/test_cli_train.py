@@ -444,6 +444,9 @@ def test_our_recipes_train(folder, run, monkeypatch, path):
         "adain": ("--fit", "1"),
         "micro": ("--width", "4", "--blocks", "1", "--hidden", "8", "--eye", "0"),
     }
+    if path.stem == "micro-narrow":
+        save_micro(folder / "wide.safetensors", width=8)
+        small["micro"] = ("--width", "4", "--start", "wide.safetensors", "--fit", "2")
     code, _, error = run(
         "train", "--recipe", path, "--content", "photos", "--styles",
         "mosaic" if network == "johnson" else "styles", "-o", "net.safetensors", "-q",

@@ -16,9 +16,11 @@ from impasto.networks.blocks import (
     convolve_enlarged,
     convolve_in_blocks,
     fit_stride,
+    fold_squares,
     measure_instance,
     normalise,
     reflect,
+    squash,
 )
 from impasto.networks.johnson import StyleNormalisation
 from impasto.networks.micro import Brush
@@ -170,6 +172,34 @@ def test_strides_are_filled_by_reflection():
     assert fit_stride(x, 4)[0, 0, 0].tolist() == [0, 1, 2, 3, 4, 3, 2, 1]
     assert fit_stride(x[..., :4], 4) is not None
     assert fit_stride(torch.ones(1, 1, 1, 1), 8).shape == (1, 1, 8, 8)
+
+
+@pytest.mark.parametrize("border", [1, 2, 3])
+@pytest.mark.parametrize("size", [(2, 3, 5, 7), (1, 8, 9, 4), (3, 1, 4, 4), (1, 4, 2, 9)])
+def test_borders_are_reflections_whatever_the_layout(border, size):
+    x = draw(*size)
+    mode = "reflect" if min(size[2:]) > border else "replicate"
+    aim = F.pad(x, (border,) * 4, mode)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        assert torch.equal(reflect(x.contiguous(memory_format=layout), border), aim)
+    learning = x.contiguous(memory_format=torch.channels_last).requires_grad_()
+    (slope,) = torch.autograd.grad(reflect(learning, border).square().sum() / 2, learning)
+    copies = F.pad(torch.ones_like(x), (border,) * 4, mode).sum() / x.numel()
+    assert slope.sum() == pytest.approx(float(aim.sum()), rel=1e-4)
+    assert copies > 1
+
+
+def test_squares_become_channels():
+    x = draw(2, 3, 6, 8)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        folded = fold_squares(x.contiguous(memory_format=layout))
+        assert torch.equal(folded, F.pixel_unshuffle(x, 2))
+        assert folded.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_the_range_is_a_scaled_tanh():
+    x = torch.linspace(-20, 20, 101)
+    assert torch.allclose(squash(x), 0.5 + 0.55 * torch.tanh(x), atol=1e-6)
 
 
 def test_what_cannot_be_built(encoder):
