@@ -119,6 +119,18 @@ def test_a_piece_is_painted_as_in_the_whole(build, name):
     assert not torch.allclose(alone[..., :16, :], painted[..., :16, :], atol=2e-4)
 
 
+def test_a_finished_adain_shows_no_border(build):
+    """What VGG-19 sees beyond a picture lies outside of what is painted."""
+    network = build("adain").eval()
+    picture = draw(1, 3, 48, 64)
+    with torch.no_grad():
+        painted = network(picture, tell("adain", network))
+        wide = reflect(picture, 16)
+        around = network.train()(wide, tell("adain", network))
+    assert painted.shape == picture.shape
+    assert torch.allclose(painted, around[..., 16:-16, 16:-16], atol=1e-5)
+
+
 def test_adain_equation_8():
     x, style = draw(2, 5, 6, 7), draw(1, 10, seed=1)
     mean, deviation = x.mean((2, 3)), (x.var((2, 3), correction=0) + EPSILON).sqrt()

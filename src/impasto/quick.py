@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from impasto.errors import ConfigError, MemoryBudgetError
 from impasto.networks import FastNetwork, Ledger
-from impasto.networks.blocks import fit_stride
+from impasto.networks.blocks import fit_stride, reflect
 from impasto.pyramid import Size, fit_size, resize
 from impasto.regions import Guidance, ScaledGuidance, StylePart, pair_masks
 from impasto.tiles import cut_evenly
@@ -123,6 +123,7 @@ def describe_itself(network: nn.Module, content: Tensor) -> Tensor:
         content = resize(content, fit_size(size, _LOOK_SIDE))
     # As `forward` sees it, so that the statistics are the very same.
     seen = fit_stride(content.to(find_device(network)), cast(FastNetwork, network).stride)
+    seen = reflect(seen, getattr(network, "margin", 0))
     found: Tensor = network.describe(seen)  # type: ignore[operator]
     return found
 

@@ -17,6 +17,7 @@ from impasto.networks.blocks import (
     fit_stride,
     measure_instance,
     normalise,
+    reflect,
 )
 
 LAYER = "relu4_1"
@@ -35,6 +36,11 @@ def adaptive_instance_norm(content: Tensor, wish: Tensor, ledger: Ledger | None 
     """
     mean, deviation = wish[..., None, None].chunk(2, dim=1)
     return normalise(content, ledger, deviation, mean)
+
+
+#: Pixels that a picture is continued by before it is encoded, a multiple of the stride: VGG-19 sees
+#: black beyond a border, which the decoder would show as a frame two of its places wide.
+_MARGIN = 16
 
 
 class Decoder(nn.Sequential):
@@ -87,6 +93,11 @@ class AdaIN(nn.Module):
         # The decoder's convolutions at an eighth, a quarter, a half and full size.
         return self._encoder[0].reach(LAYER) + 8 + 16 + 4 + 2 + self.stride
 
+    @property
+    def margin(self) -> int:
+        """Pixels that a picture is continued by; none in training, where crops are looked at."""
+        return 0 if self.training else _MARGIN
+
     def describe(self, style: Tensor) -> Tensor:
         """What is kept of a style picture (B, 3, H, W) in [0, 1]: mean and deviation, (B, 1024)."""
         (encoder,) = self._encoder
@@ -114,6 +125,7 @@ class AdaIN(nn.Module):
             Shape (B, 3, H, W); not clamped.
         """
         height, width = image.shape[-2:]
-        content = self.encode(fit_stride(image, self.stride))
+        margin = self.margin
+        content = self.encode(reflect(fit_stride(image, self.stride), margin))
         result: Tensor = self.decoder(adaptive_instance_norm(content, wish, ledger))
-        return result[..., :height, :width]
+        return result[..., margin : margin + height, margin : margin + width]
