@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from impasto.encoders import Encoder
-from impasto.leastsquares import BATCH, measure_miss, sample_patches, solve_ridge
+from impasto.leastsquares import BATCH, fit_convolution, measure_miss
 from impasto.networks.adain import AdaIN
 from impasto.networks.blocks import Convolution, reflect
 
@@ -72,9 +72,4 @@ def _collect_aims(encoder: Encoder, pictures: Tensor) -> Iterator[Tensor]:
 
 def _fit(layer: Convolution, x: Tensor, aim: Tensor, generator: torch.Generator) -> None:
     """Set a convolution's weights and bias."""
-    seen = reflect(x, layer.border)
-    equations = sample_patches(seen, aim, layer.kernel_size[0], _POSITIONS, generator)
-    weight, bias = solve_ridge(equations, _RIDGE)
-    layer.weight.copy_(weight.reshape(layer.weight.shape))
-    if layer.bias is not None:
-        layer.bias.copy_(bias)
+    fit_convolution(layer, reflect(x, layer.border), aim, _POSITIONS, _RIDGE, generator)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 #: Pictures whose patches are laid out at a time.
 BATCH = 8
@@ -63,6 +63,31 @@ def solve_ridge(equations: Iterable[tuple[Tensor, Tensor]], ridge: float) -> tup
     normal.diagonal().add_(ridge * normal.diagonal().mean())
     solved = torch.cholesky_solve(right, torch.linalg.cholesky(normal)).float().to(device)
     return solved[:-1].T.contiguous(), solved[-1].contiguous()
+
+
+def fit_convolution(
+    layer: nn.Conv2d,
+    x: Tensor,
+    aim: Tensor,
+    positions: int,
+    ridge: float,
+    generator: torch.Generator,
+) -> None:
+    """Set a convolution's weights and bias to those that come nearest.
+
+    Args:
+        layer: Whose weights are set, with a square kernel.
+        x: What it sees, with the border that it needs.
+        aim: What it should give, (B, K, H, W).
+        positions: Equations in all, about.
+        ridge: See `solve_ridge`.
+        generator: Of the places that are looked at.
+    """
+    side, stride = layer.kernel_size[0], layer.stride[0]
+    weight, bias = solve_ridge(sample_patches(x, aim, side, positions, generator, stride), ridge)
+    layer.weight.copy_(weight.reshape(layer.weight.shape))
+    if layer.bias is not None:
+        layer.bias.copy_(bias)
 
 
 def measure_miss(found: Tensor, aim: Tensor) -> float:

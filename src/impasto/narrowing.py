@@ -16,7 +16,7 @@ from torch import Tensor
 
 from impasto.encoders.slimming import Slimmed, choose_channels
 from impasto.errors import ConfigError
-from impasto.leastsquares import BATCH, measure_miss, sample_patches, solve_ridge
+from impasto.leastsquares import BATCH, fit_convolution, measure_miss
 from impasto.networks.blocks import Convolution, Enlargement, fold_squares, reflect
 from impasto.networks.micro import Brush, MicroNet, Residual
 
@@ -157,9 +157,7 @@ class _Narrowing:
 
     def _keep(self, number: int, brush: Brush, kept: Tensor) -> Tensor:
         """Of what a style asks of a brush, where that for the channels that are kept stands."""
-        area = brush.kernel**2
-        kernels = brush.channels + (kept[:, None] * area + torch.arange(area)).flatten()
-        places = torch.cat([kept, kernels])
+        places = brush.locate(kept)
         self._rows[number] = sum(self._wide.counts[:number]) + places
         return places
 
@@ -202,20 +200,9 @@ class _Narrowing:
     def _fit(
         self, convolution: Convolution, seen: Tensor, aim: Tensor, *, enlarged: bool = False
     ) -> None:
-        side, stride = convolution.kernel_size[0], convolution.stride[0]
-
-        def equations() -> Iterator[tuple[Tensor, Tensor]]:
-            pieces = zip(torch.split(seen, BATCH), torch.split(aim, BATCH), strict=True)
-            for part, wanted in pieces:
-                part = F.interpolate(part, scale_factor=2, mode="nearest") if enlarged else part
-                part = reflect(part, convolution.border)
-                many = max(1, _POSITIONS * len(part) // len(seen))
-                yield from sample_patches(part, wanted, side, many, self._generator, stride)
-
-        weight, bias = solve_ridge(equations(), _RIDGE)
-        convolution.weight.copy_(weight.view(convolution.weight.shape))
-        assert convolution.bias is not None
-        convolution.bias.copy_(bias)
+        seen = F.interpolate(seen, scale_factor=2, mode="nearest") if enlarged else seen
+        seen = reflect(seen, convolution.border)
+        fit_convolution(convolution, seen, aim, _POSITIONS, _RIDGE, self._generator)
 
 
 def _in_parts(work: Callable[..., Tensor], *tensors: Tensor) -> Tensor:

@@ -24,6 +24,9 @@ LAYER = "relu4_1"
 #: Oxford's activations in relu4_1 are this large in the mean square over natural pictures; the
 #: decoder is given activations of size one.
 _SCALE = 1 / 400
+#: Pixels that a picture is continued by before it is encoded, a multiple of the stride: VGG-19 sees
+#: black beyond a border, which the decoder would show as a frame two of its places wide.
+_MARGIN = 16
 
 
 def adaptive_instance_norm(content: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
@@ -36,11 +39,6 @@ def adaptive_instance_norm(content: Tensor, wish: Tensor, ledger: Ledger | None 
     """
     mean, deviation = wish[..., None, None].chunk(2, dim=1)
     return normalise(content, ledger, deviation, mean)
-
-
-#: Pixels that a picture is continued by before it is encoded, a multiple of the stride: VGG-19 sees
-#: black beyond a border, which the decoder would show as a frame two of its places wide.
-_MARGIN = 16
 
 
 class Decoder(nn.Sequential):

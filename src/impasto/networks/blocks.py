@@ -40,7 +40,7 @@ def _measure_variance(x: Tensor, mean: Tensor) -> Tensor:
 
     `torch.var_mean` takes five times as long on a processor if channels lie last in memory.
     """
-    if _is_traced() or (torch.is_grad_enabled() and x.requires_grad):
+    if _is_watched(x):
         return (x - mean).square().mean(dim=(2, 3), keepdim=True)
     rows = max(1, _BAND // max(1, x.shape[0] * x.shape[1] * x.shape[3]))
     bands = [
@@ -249,8 +249,7 @@ def reflect(x: Tensor, border: int) -> Tensor:
     if not border:
         return x
     mode = "reflect" if min(x.shape[-2:]) > border else "replicate"
-    learns = x.requires_grad and torch.is_grad_enabled()
-    if mode == "replicate" or learns or _is_traced() or not _lies_channels_last(x):
+    if mode == "replicate" or _is_watched(x) or not _lies_channels_last(x):
         return F.pad(x, (border,) * 4, mode)
     return _reflect_by_rows(x, border)
 
@@ -274,7 +273,7 @@ def _reflect_by_rows(x: Tensor, border: int) -> Tensor:
 
 def fold_squares(x: Tensor) -> Tensor:
     """Two by two pixels as one place: (B, C, H, W) to (B, 4 C, H / 2, W / 2), channels last."""
-    if (x.requires_grad and torch.is_grad_enabled()) or _is_traced():
+    if _is_watched(x):
         return F.pixel_unshuffle(x, 2)
     batch, channels, height, width = x.shape
     shape = (batch, 4 * channels, height // 2, width // 2)
@@ -305,6 +304,11 @@ def squash(x: Tensor) -> Tensor:
 
 def _lies_channels_last(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.is_contiguous(memory_format=torch.channels_last)
+
+
+def _is_watched(x: Tensor) -> bool:
+    """Whether gradients, or another runtime, want what is done to a tensor in plain steps."""
+    return _is_traced() or (torch.is_grad_enabled() and x.requires_grad)
 
 
 def _is_traced() -> bool:

@@ -42,6 +42,12 @@ class Brush(nn.Module):
         self.channels, self.kernel = channels, kernel
         self.count = channels * (kernel**2 + 1)
 
+    def locate(self, channels: Tensor) -> Tensor:
+        """Which of its wishes are about some channels: their shifts, then their kernels."""
+        area = self.kernel**2
+        kernels = channels[:, None] * area + torch.arange(area, device=channels.device)
+        return torch.cat([channels, self.channels + kernels.flatten()])
+
     def forward(self, x: Tensor, wishes: Tensor, ledger: Ledger | None) -> Tensor:
         """Paint on (B, C, H, W) as `wishes`, (B, count), say."""
         batch, channels, height, width = x.shape
