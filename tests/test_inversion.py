@@ -3,9 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from impasto.encoders.vgg import VGG
-from impasto.inversion import _fit, fit_decoder
+from impasto.inversion import _fit, fit_decoder, fit_predictor
+from impasto.leastsquares import fit_bottleneck
 from impasto.networks.adain import AdaIN
 from impasto.networks.blocks import Convolution
 
@@ -18,6 +20,60 @@ def test_a_linear_map_is_found_again() -> None:
         _fit(found, x, truth(x), torch.Generator().manual_seed(0))
         assert F.mse_loss(found(x), truth(x)) < 1e-4
         assert torch.allclose(found.bias, truth.bias, atol=0.02)
+
+
+def test_a_map_of_low_rank_is_found_again() -> None:
+    torch.manual_seed(0)
+    first, second = nn.Linear(20, 4), nn.Linear(4, 9)
+    x = torch.randn(60, 20) + 3
+    with torch.no_grad():
+        aim = second(first(x))
+        found = nn.Linear(20, 4), nn.Linear(4, 9)
+        sizes = torch.linspace(0.1, 2, 9)
+        missed = fit_bottleneck(*found, x, aim, sizes, 1e-6)
+        assert missed < 1e-6
+        assert torch.allclose(found[1](found[0](x)), aim, atol=1e-3)
+        between = found[0](x)
+        assert between.mean(0).abs().max() < 1e-4
+        assert between.square().sum(1).mean() == pytest.approx(1, abs=1e-3)
+
+
+def test_a_narrow_bottleneck_keeps_what_counts_most() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(80, 3)
+    aim = torch.cat([x[:, :1], x[:, 1:2] / 10], dim=1)
+    first, second = nn.Linear(3, 1), nn.Linear(1, 2)
+    with torch.no_grad():
+        fit_bottleneck(first, second, x, aim, torch.ones(2), 1e-6)
+        assert torch.allclose(second(first(x))[:, 0], aim[:, 0], atol=0.05)
+        fit_bottleneck(first, second, x, aim, torch.tensor([1, 0.01]), 1e-6)
+        assert torch.allclose(second(first(x))[:, 1], aim[:, 1], atol=0.01)
+
+
+def test_with_few_pictures_what_is_left_tells_nothing_yet() -> None:
+    torch.manual_seed(0)
+    x, aim = torch.randn(3, 12), torch.randn(3, 7)
+    first, second = nn.Linear(12, 10), nn.Linear(10, 7)
+    with torch.no_grad():
+        assert fit_bottleneck(first, second, x, aim, torch.ones(7), 1e-6) < 1e-3
+        assert torch.allclose(second(first(x)), aim, atol=1e-2)
+    assert first.weight[3:].any(), "it could not learn"
+    assert not second.weight[:, 3:].any()
+
+
+@pytest.mark.slow
+def test_a_decoder_is_told_what_it_would_find_in_the_style(vgg19: VGG) -> None:
+    torch.manual_seed(0)
+    pictures = F.interpolate(torch.rand(12, 3, 4, 4), (32, 32), mode="bilinear")
+    network = AdaIN(vgg19, hidden=16)
+    list(fit_decoder(network, vgg19, pictures))
+    with torch.no_grad():
+        wish = network.describe(pictures)
+        plain = network.decoder(network.encode(pictures))
+        before = F.mse_loss(network.decode(network.encode(pictures), wish), plain)
+        assert fit_predictor(network, vgg19, pictures) < 0.05
+        after = F.mse_loss(network.decode(network.encode(pictures), wish), plain)
+    assert after < 0.1 * before
 
 
 @pytest.mark.slow

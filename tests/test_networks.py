@@ -22,6 +22,7 @@ from impasto.networks.blocks import (
     reflect,
     squash,
 )
+from impasto.networks.codes import CODE
 from impasto.networks.johnson import StyleNormalisation
 from impasto.networks.micro import Brush
 from impasto.networks.msgnet import CoMatch
@@ -35,6 +36,8 @@ SMALL = {
     "ghiasi": {"bottleneck": 4, "width": 4, "blocks": 1},
     "micro": {"width": 4, "blocks": 1, "hidden": 8, "eye": 8},
 }
+#: All networks, and AdaIN with a decoder that is told of the style.
+KINDS = (*NETWORKS, "adain told")
 OWN = {"johnson": [[1.0]], "dumoulin": [[0.2, 0.3, 0.5]]}
 
 
@@ -56,7 +59,9 @@ def encoder(random_state):
 def build(encoder):
     def make(name, **numbers):
         torch.manual_seed(1)
-        return build_network(name, lambda: encoder, SMALL[name] | numbers)
+        kind, *told = name.split()
+        sizes = SMALL[kind] | ({"hidden": 4} if told else {})
+        return build_network(kind, lambda: encoder, sizes | numbers)
 
     return make
 
@@ -68,7 +73,7 @@ def tell(name, network, seed=3):
     )
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("size", [(32, 32), (33, 47), (5, 7), (1, 1)])
 def test_any_size(build, name, size):
     network = build(name)
@@ -78,7 +83,7 @@ def test_any_size(build, name, size):
     assert painted.isfinite().all()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", KINDS)
 def test_a_batch_is_painted_picture_by_picture(build, name):
     network = build(name)
     photos = draw(2, 3, 24, 32)
@@ -89,7 +94,7 @@ def test_a_batch_is_painted_picture_by_picture(build, name):
     assert torch.allclose(both[1:], single, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", KINDS)
 def test_every_weight_learns(build, name):
     network = build(name)
     wish = tell(name, network)
@@ -103,7 +108,7 @@ def test_every_weight_learns(build, name):
             assert parameter.grad.any(), key
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", KINDS)
 def test_a_piece_is_painted_as_in_the_whole(build, name):
     network = build(name)
     whole = draw(1, 3, 128, 32) * torch.linspace(0.2, 1, 128)[:, None]
@@ -129,6 +134,26 @@ def test_a_finished_adain_shows_no_border(build):
         around = network.train()(wide, tell("adain", network))
     assert painted.shape == picture.shape
     assert torch.allclose(painted, around[..., 16:-16, 16:-16], atol=1e-5)
+
+
+def test_a_decoder_has_the_statistics_that_it_is_told(build):
+    network, found = build("adain told"), []
+    content = network.encode(draw(1, 3, 32, 48, seed=5))
+    wish = network.describe(draw(1, 3, 40, 24))
+    told = network.predictor.divide(network.predictor(wish[:, -CODE:]))
+
+    def finish(number, x):
+        x = adaptive_instance_norm(x, told[number])
+        found.append(torch.cat(measure_instance(x), dim=1).flatten(1))
+        return x
+
+    with torch.no_grad():
+        wanted = network.decoder(content, finish)
+        assert torch.allclose(network.decode(content, wish), wanted, atol=1e-6)
+        assert not torch.allclose(network.decoder(content), wanted, atol=1e-2)
+    assert len(found) == len(told) == 8
+    for mine, theirs in zip(found, told, strict=True):
+        assert torch.allclose(mine, theirs, atol=1e-2)
 
 
 def test_adain_equation_8():
@@ -301,7 +326,8 @@ def test_statistics_in_bands_are_those_of_the_whole(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("name", "numbers"), [("adain", {}), ("ghiasi", {}), ("micro", {"eye": 0})]
+    ("name", "numbers"),
+    [("adain", {}), ("adain told", {}), ("ghiasi", {}), ("micro", {"eye": 0})],
 )
 def test_a_style_is_told_from_what_was_seen(build, encoder, name, numbers):
     network, style = build(name, **numbers), draw(1, 3, 40, 24)

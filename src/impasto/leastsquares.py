@@ -1,4 +1,4 @@
-"""Convolutions found by least squares: the linear map that comes nearest to what is wanted."""
+"""Layers found by least squares: the linear map that comes nearest to what is wanted."""
 
 from collections.abc import Iterable, Iterator
 
@@ -88,6 +88,48 @@ def fit_convolution(
     layer.weight.copy_(weight.reshape(layer.weight.shape))
     if layer.bias is not None:
         layer.bias.copy_(bias)
+
+
+def fit_bottleneck(
+    first: nn.Linear, second: nn.Linear, x: Tensor, aim: Tensor, sizes: Tensor, ridge: float
+) -> float:
+    """Set two linear layers, with few numbers between them, by reduced-rank regression.
+
+    The best map without a bottleneck is found by ridge regression; of what it gives the strongest
+    directions are kept (Izenman 1975, "Reduced-rank regression for the multivariate linear model").
+
+    Args:
+        first: Its bias is set so that the numbers between are zero on average; they are of length
+            one.
+        second: What comes after it, nothing between. Of numbers beyond the rank of what is to be
+            told it takes nothing, but can learn to.
+        x: What is seen, (N, K).
+        aim: What is to be told, (N, M).
+        sizes: What is a large error in each number, (M,).
+        ridge: See `solve_ridge`.
+
+    Returns:
+        Share of the variance of `aim`, in `sizes`, that is not met.
+    """
+    seen, wanted = x.double(), (aim / sizes).double()
+    middle, mean = seen.mean(0), wanted.mean(0)
+    seen, wanted = seen - middle, wanted - mean
+    # As many equations as pictures; far fewer than unknowns.
+    alike = seen @ seen.T
+    alike.diagonal().add_(ridge * alike.diagonal().mean())
+    weight = seen.T @ torch.linalg.solve(alike, wanted)  # (K, M)
+    _, _, directions = torch.linalg.svd(seen @ weight, full_matrices=False)
+    kept = directions[: first.out_features]
+    into = weight @ kept.T
+    length = (seen @ into).square().sum(1).mean().sqrt().clamp(min=1e-12)
+    rank = len(kept)
+    nn.init.zeros_(second.weight)
+    first.weight[:rank].copy_((into / length).T)
+    first.bias[:rank].copy_(-(middle @ into) / length)
+    second.weight[:, :rank].copy_(kept.T * length * sizes[:, None])
+    second.bias.copy_(mean * sizes)
+    missed = seen @ into @ kept - wanted
+    return float(missed.square().sum() / wanted.square().sum().clamp(min=1e-12))
 
 
 def measure_miss(found: Tensor, aim: Tensor) -> float:

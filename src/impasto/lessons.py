@@ -24,7 +24,7 @@ from impasto.encoders.vgg import VGG
 from impasto.errors import ConfigError, ImpastoError
 from impasto.files import digest_of
 from impasto.heritage import Heritage
-from impasto.inversion import fit_decoder
+from impasto.inversion import fit_decoder, fit_predictor
 from impasto.narrowing import check_pair, narrow_network
 from impasto.networks import NETWORKS, build_network, find_eye
 from impasto.networks.adain import AdaIN
@@ -192,7 +192,8 @@ class School:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             network = build_network(lesson.network, lambda: self._encoder, self._arguments)
-        self._has_new_eye = find_eye(network) is not None
+        # What the network does not go on from.
+        self._new: tuple[str, ...] = tuple(network.state_dict())
         self.beginning = self._begin(network)
         self.network = network.to(device)
         self._learns_to_describe = bool(getattr(network, "learns_to_describe", False))
@@ -231,17 +232,30 @@ class School:
             ):  # fmt: skip
                 yield f"The critic's {name} has {channels} channels; {missed:.1%} unexplained."
         eye = find_eye(self.network)
-        if afresh and self._has_new_eye and eye is not None:
+        if afresh and eye is not None and self._is_new("eye."):
             pictures = self._cut(_SEEN // 2, self._photographs, self._styles)
             *_, last = fit_eye(eye, self._encoder, pictures, config.seed)
             yield f"The eye has {eye.width} channels at full size; {last.missed:.1%} unexplained."
         if afresh and lesson.fit and isinstance(self.network, AdaIN):
-            pictures = self._cut(lesson.fit, self._photographs, size=config.size)
-            fitted = fit_decoder(self.network, self._encoder, pictures, config.seed)
-            for place, missed in enumerate(fitted, 1):
-                yield f"Convolution {place} of the decoder is fitted; {missed:.0%} unexplained."
+            yield from self._fit(self.network)
         if afresh and lesson.fit and isinstance(self.network, MicroNet):
             yield from self._narrow(self.network)
+
+    def _is_new(self, part: str) -> bool:
+        return any(name.startswith(part) for name in self._new)
+
+    def _fit(self, network: AdaIN) -> Iterator[str]:
+        """Fit what an AdaIN does not go on from."""
+        config, count = self.lesson.config, self.lesson.fit
+        if self._is_new("decoder."):
+            pictures = self._cut(count, self._photographs, size=config.size)
+            fitted = fit_decoder(network, self._encoder, pictures, config.seed)
+            for place, missed in enumerate(fitted, 1):
+                yield f"Convolution {place} of the decoder is fitted; {missed:.0%} unexplained."
+        if self._is_new("predictor."):
+            pictures = self._cut(count, self._photographs, self._styles, size=config.size)
+            missed = fit_predictor(network, self._encoder, pictures)
+            yield f"What the decoder is told of a style is fitted; {missed:.0%} unexplained."
 
     def _narrow(self, network: MicroNet) -> Iterator[str]:
         """Fit a network to the wider one that it goes on from."""
@@ -348,7 +362,7 @@ class School:
             return ""
         bequest = self.lesson.start.hand_down(network.state_dict(), self.lesson.held)
         network.load_state_dict(bequest.state)
-        self._has_new_eye &= any(name.startswith("eye.") for name in bequest.new)
+        self._new = bequest.new
         return self.lesson.start.describe(bequest)
 
     def _hire(self, path: Path) -> Tutor:

@@ -248,7 +248,9 @@ class Recipe(TrainConfig):
     )
     blocks: _Count | None = Field(None, description="Residual blocks in its middle.")
     hidden: Annotated[int, Field(ge=1, le=8192)] | None = Field(
-        None, description="For micro: width of what predicts its kernels."
+        None,
+        description="For micro: width of what predicts its kernels. For adain: of what tells its"
+        " decoder of the style; left out: it is told nothing, as in the paper.",
     )
     eye: Annotated[int, Field(ge=0, le=64, multiple_of=8)] | None = Field(
         None,
@@ -272,7 +274,8 @@ class Recipe(TrainConfig):
     fit: Annotated[int, Field(ge=0, le=10_000)] = Field(
         0,
         description="Photographs by which weights are found by least squares before it learns,"
-        " about 100: the decoder of adain, or a micro that is narrower than that of --start.",
+        " a few hundred: those of adain that --start does not bring, or a micro that is narrower"
+        " than that of --start.",
     )
     minutes: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
         None, description="Time to train, earlier sittings included; the learning rate follows it."

@@ -1,9 +1,12 @@
 """Any style at once by matching mean and deviation (Huang & Belongie 2017).
 
-The encoder is a frozen VGG-19 up to relu4_1; only the decoder is trained.
+The encoder is a frozen VGG-19 up to relu4_1; only the decoder is trained. In the paper the decoder
+is told nothing of the style. Departure, with `hidden`: each of its convolutions but the last is
+normalised too, to means and deviations that are predicted from what VGG-19 sees of the style in
+four layers (as Ghiasi et al. 2017 do for another network).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +22,7 @@ from impasto.networks.blocks import (
     normalise,
     reflect,
 )
+from impasto.networks.codes import CODE, LAYERS, write_code
 
 LAYER = "relu4_1"
 #: Oxford's activations in relu4_1 are this large in the mean square over natural pictures; the
@@ -55,17 +59,67 @@ class Decoder(nn.Sequential):
             Convolution(64, 64, 3), nn.ReLU(), Convolution(64, 3, 3),
         )  # fmt: skip
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Decode (B, 512, H, W) to (B, 3, 8 H, 8 W)."""
-        enlarges = False
-        for layer in self:
+    @property
+    def convolutions(self) -> list[Convolution]:
+        """Its convolutions, in order."""
+        return [layer for layer in self if isinstance(layer, Convolution)]
+
+    def forward(self, x: Tensor, finish: Callable[[int, Tensor], Tensor] | None = None) -> Tensor:
+        """Decode (B, 512, H, W) to (B, 3, 8 H, 8 W).
+
+        Args:
+            x: Activations as in relu4_1, about of size one.
+            finish: What is done to what convolution number n gives, but for the last.
+        """
+        enlarges, number, last = False, 0, len(self) - 1
+        for place, layer in enumerate(self):
             if isinstance(layer, nn.Upsample):
                 enlarges = True
-            elif isinstance(layer, Convolution) and enlarges:
-                x, enlarges = convolve_enlarged(layer, x, 2), False
+            elif isinstance(layer, Convolution):
+                x = convolve_enlarged(layer, x, 2) if enlarges else layer(x)
+                x = x if finish is None or place == last else finish(number, x)
+                enlarges, number = False, number + 1
             else:
-                x = F.relu_(x) if isinstance(layer, nn.ReLU) else layer(x)
+                x = F.relu_(x)
         return x
+
+
+class Predictor(nn.Module):
+    """From a style's code to the means and deviations that the decoder is normalised to.
+
+    It is linear, so that codes may be mixed.
+
+    Args:
+        hidden: Numbers that a code is reduced to.
+        channels: Of each convolution.
+    """
+
+    #: A code is as long as this, about; divided by it, it is of length one. Adam's steps, which are
+    #: the same for all weights, would otherwise change a sum of so many terms at once.
+    _LENGTH = 32.0
+
+    def __init__(self, hidden: int, channels: Sequence[int]) -> None:
+        super().__init__()
+        self._counts = [2 * count for count in channels]
+        self.reduce = nn.Linear(CODE, hidden)
+        self.tell = nn.Linear(hidden, sum(self._counts))
+        with torch.no_grad():
+            for part in self.divide(self.tell.bias[None]):
+                for told, value in zip(part.chunk(2, dim=1), (0.0, 1.0), strict=True):
+                    told.fill_(value)
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Means, then deviations, convolution by convolution: (B, 1920) to (B, 2 C1 + ...)."""
+        told: Tensor = self.tell(self.reduce(self.scale(code)))
+        return told
+
+    def scale(self, code: Tensor) -> Tensor:
+        """A code as the first layer is given it."""
+        return code / self._LENGTH
+
+    def divide(self, told: Tensor) -> list[Tensor]:
+        """What `forward` gives as a part for each convolution, (B, 2 C)."""
+        return list(torch.split(told, self._counts, dim=1))
 
 
 class AdaIN(nn.Module):
@@ -73,15 +127,21 @@ class AdaIN(nn.Module):
 
     Args:
         encoder: VGG-19; frozen, and not part of the state dict.
+        hidden: Width of the predictor that tells the decoder of the style; 0 for the paper's
+            decoder, which has none.
+
+    Attributes:
+        looks_at: Where VGG-19 looks at a style.
     """
 
     stride = 8
-    #: Where VGG-19 looks at a style.
-    looks_at = (LAYER,)
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, hidden: int = 0) -> None:
         super().__init__()
         self.decoder = Decoder()
+        widths = [layer.out_channels for layer in self.decoder.convolutions[:-1]]
+        self.predictor = Predictor(hidden, widths) if hidden else None
+        self.looks_at = LAYERS if hidden else (LAYER,)
         # In a tuple, so that its weights are not counted as this network's.
         self._encoder = (encoder,)
 
@@ -97,18 +157,45 @@ class AdaIN(nn.Module):
         return 0 if self.training else _MARGIN
 
     def describe(self, style: Tensor) -> Tensor:
-        """What is kept of a style picture (B, 3, H, W) in [0, 1]: mean and deviation, (B, 1024)."""
+        """What is kept of a style picture (B, 3, H, W) in [0, 1].
+
+        Returns:
+            Mean and deviation in relu4_1, (B, 1024); with a predictor the code of the four layers
+            after them, (B, 2944).
+        """
         (encoder,) = self._encoder
         return self.describe_seen(encoder(style, self.looks_at), style)
 
     def describe_seen(self, seen: Mapping[str, Tensor], style: Tensor) -> Tensor:
         """The same from what VGG-19 saw in `looks_at`."""
-        return torch.cat(measure_instance(seen[LAYER].float() * _SCALE), dim=1).flatten(1)
+        told = torch.cat(measure_instance(self.take(seen)), dim=1).flatten(1)
+        return told if self.predictor is None else torch.cat([told, write_code(seen)], dim=1)
 
     def encode(self, image: Tensor) -> Tensor:
         """Activations that the decoder is given, about of size one."""
         (encoder,) = self._encoder
-        return encoder(image, [LAYER])[LAYER].float() * _SCALE
+        return self.take(encoder(image, [LAYER]))
+
+    def take(self, seen: Mapping[str, Tensor]) -> Tensor:
+        """The same from what VGG-19 saw in relu4_1."""
+        return seen[LAYER].float() * _SCALE
+
+    def decode(self, x: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
+        """A picture of stylised activations (B, 512, H, W), told of the style if it is to be.
+
+        Args:
+            x: See `encode`.
+            wish: See `forward`.
+            ledger: See `forward`.
+        """
+        if self.predictor is None:
+            return self.decoder(x)  # type: ignore[no-any-return]
+        told = self.predictor.divide(self.predictor(wish[:, -CODE:]))
+
+        def finish(number: int, x: Tensor) -> Tensor:
+            return adaptive_instance_norm(x, told[number], ledger)
+
+        return self.decoder(x, finish)  # type: ignore[no-any-return]
 
     def forward(self, image: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
         """Paint.
@@ -125,5 +212,7 @@ class AdaIN(nn.Module):
         height, width = image.shape[-2:]
         margin = self.margin
         content = self.encode(reflect(fit_stride(image, self.stride), margin))
-        result: Tensor = self.decoder(adaptive_instance_norm(content, wish, ledger))
+        count = content.shape[1]
+        content = adaptive_instance_norm(content, wish[:, : 2 * count], ledger)
+        result = self.decode(content, wish, ledger)
         return result[..., margin : margin + height, margin : margin + width]
