@@ -175,6 +175,22 @@ def test_numbers_given_win(save, teach):
     assert "new are" in school.beginning
 
 
+def test_only_what_is_new_is_fitted(critic, teach, tmp_path):
+    path = tmp_path / "adain.safetensors"
+    state = fresh(critic, "adain")
+    save_network(path, state, Card(network="adain"))
+    school = teach("adain", path, arguments={"hidden": 4}, fit=2)
+    begun = school.network.predictor.tell.weight.clone()
+    (line,) = school.prepare()
+    assert line.startswith("What the decoder is told of a style is fitted; ")
+    ended = school.network.state_dict()
+    assert all(torch.equal(ended[name], tensor.half().float()) for name, tensor in state.items())
+    assert not torch.equal(ended["predictor.tell.weight"], begun)
+    path = tmp_path / "told.safetensors"
+    save_network(path, ended, Card(network="adain", arguments={"hidden": 4}))
+    assert list(teach("adain", path, fit=2).prepare()) == []
+
+
 def test_another_start_is_another_training(save, teach, tmp_path):
     path = save("johnson")
     plain, school = teach("johnson", None, arguments=SMALL), teach("johnson", path)

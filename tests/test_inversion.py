@@ -61,6 +61,15 @@ def test_with_few_pictures_what_is_left_tells_nothing_yet() -> None:
     assert not second.weight[:, 3:].any()
 
 
+def test_pictures_that_are_all_alike_tell_nothing() -> None:
+    torch.manual_seed(0)
+    first, second = nn.Linear(12, 4), nn.Linear(4, 7)
+    aim = torch.randn(1, 7).expand(5, -1)
+    with torch.no_grad():
+        fit_bottleneck(first, second, torch.ones(5, 12), aim, torch.ones(7), 1e-6)
+        assert torch.allclose(second(first(torch.ones(1, 12))), aim[:1])
+
+
 @pytest.mark.slow
 def test_a_decoder_is_told_what_it_would_find_in_the_style(vgg19: VGG) -> None:
     torch.manual_seed(0)

@@ -116,7 +116,7 @@ def fit_bottleneck(
     seen, wanted = seen - middle, wanted - mean
     # As many equations as pictures; far fewer than unknowns.
     alike = seen @ seen.T
-    alike.diagonal().add_(ridge * alike.diagonal().mean())
+    alike.diagonal().add_(ridge * alike.diagonal().mean().clamp(min=1e-12))
     weight = seen.T @ torch.linalg.solve(alike, wanted)  # (K, M)
     _, _, directions = torch.linalg.svd(seen @ weight, full_matrices=False)
     kept = directions[: first.out_features]
