@@ -253,6 +253,7 @@ class School:
             for place, missed in enumerate(fitted, 1):
                 yield f"Convolution {place} of the decoder is fitted; {missed:.0%} unexplained."
         if self._is_new("predictor."):
+            yield f"Looks at {2 * count} crops for what the decoder is to be told of a style."
             pictures = self._cut(count, self._photographs, self._styles, size=config.size)
             missed = fit_predictor(network, self._encoder, pictures)
             yield f"What the decoder is told of a style is fitted; {missed:.0%} unexplained."
