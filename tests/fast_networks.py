@@ -35,6 +35,11 @@ def make_network(kind):
 
 
 def save_fast(path, kind, styles=()):
-    card = Card(network=kind, arguments=SIZES[kind], styles=styles, recipe={"style_size": 96})
+    card = Card(
+        network=kind,
+        arguments={"smooth": 1} | SIZES[kind],
+        styles=styles,
+        recipe={"style_size": 96},
+    )
     save_network(path, make_network(kind).state_dict(), card)
     return path

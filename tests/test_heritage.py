@@ -161,7 +161,7 @@ def test_a_lesson_goes_on_from_it(save, teach, tmp_path):
     assert torch.equal(school.network.state_dict()["norms.0.scale"][0], theirs["norms.0.scale"][1])
     *_, last = school.run()
     card = school.save(tmp_path / "new.safetensors", last.state())
-    assert card.arguments == SMALL | {"styles": 3}
+    assert card.arguments == SMALL | {"styles": 3, "smooth": 0}
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert card.started_from == {"name": "dumoulin.safetensors", "sha256": digest}
     assert read_card(tmp_path / "new.safetensors") == card
@@ -171,7 +171,7 @@ def test_a_lesson_goes_on_from_it(save, teach, tmp_path):
 
 def test_numbers_given_win(save, teach):
     school = teach("micro", save("micro"), arguments={"blocks": 2})
-    assert school._arguments == MICRO | {"blocks": 2}
+    assert school._arguments == MICRO | {"blocks": 2, "smooth": 0}
     assert "new are" in school.beginning
 
 

@@ -255,14 +255,20 @@ def test_shares_must_fit(build):
         build("micro")(draw(1, 3, 8, 8), torch.ones(1, 2))
 
 
+@pytest.mark.parametrize("mode", ["nearest", "bilinear"])
 @pytest.mark.parametrize("kernel", [1, 3])
 @pytest.mark.parametrize(("size", "factor"), [((5, 7), 2), ((1, 1), 2), ((4, 3), 3)])
-def test_enlarging_within_a_convolution_changes_nothing(kernel, size, factor):
+def test_enlarging_within_a_convolution_changes_nothing(mode, kernel, size, factor):
     torch.manual_seed(2)
     layer, x = Convolution(3, 4, kernel), draw(2, 3, *size).requires_grad_()
-    wanted = layer(F.interpolate(x, scale_factor=factor, mode="nearest"))
-    found = convolve_enlarged(layer, x, factor)
+    large = F.interpolate(x, scale_factor=factor, mode=mode)
+    around = F.pad(large, (kernel // 2,) * 4, "replicate")
+    wanted = F.conv2d(around, layer.weight, layer.bias)
+    smooth = mode == "bilinear"
+    found = convolve_enlarged(layer, x, factor, smooth=smooth)
     assert torch.allclose(found, wanted, atol=1e-5)
+    with torch.no_grad():
+        assert torch.allclose(convolve_enlarged(layer, x, factor, smooth=smooth), found, atol=1e-5)
     weights = (x, layer.weight, layer.bias)
     slope = draw(*wanted.shape, seed=5)
     for one, other in zip(
@@ -273,6 +279,42 @@ def test_enlarging_within_a_convolution_changes_nothing(kernel, size, factor):
         assert torch.allclose(one, other, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["johnson", "micro", "adain", "msgnet", "ghiasi"])
+def test_a_network_enlarges_as_its_number_says(build, kind):
+    torch.manual_seed(1)
+    smooth = build(kind)
+    torch.manual_seed(1)
+    plain = build(kind, smooth=0)
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(
+            smooth.state_dict().values(), plain.state_dict().values(), strict=True
+        )
+    )
+    photo = draw(1, 3, 32, 40)
+    with torch.no_grad():
+        wish = (
+            torch.ones(1, 1) if kind == "johnson" else smooth.describe(draw(1, 3, 32, 32, seed=1))
+        )
+        one, other = smooth(photo, wish), plain(photo, wish)
+    assert not torch.allclose(one, other, atol=1e-4)
+
+
+def test_a_smooth_enlargement_of_a_ramp_is_a_ramp():
+    """Where a repeated ramp is a staircase."""
+    ramp = torch.arange(8.0).expand(1, 1, 8, 8)
+    layer = Convolution(1, 1, 3)
+    with torch.no_grad():
+        layer.weight.zero_()[0, 0, 1, 1] = 1
+        layer.bias.zero_()
+        steps = [
+            convolve_enlarged(layer, ramp, 2, smooth=smooth)[0, 0, 5, 3:-3].diff()
+            for smooth in (True, False)
+        ]
+    assert torch.allclose(steps[0], torch.full((9,), 0.5))
+    assert set(steps[1].tolist()) == {0.0, 1.0}
+
+
 @pytest.mark.parametrize("size", [(6, 8), (2, 4), (3, 8), (6, 6)])
 def test_pixels_in_blocks_are_a_convolution(size):
     weight, bias = draw(3, 5, 9, 9, seed=1) - 0.5, draw(3, seed=2)
@@ -281,21 +323,26 @@ def test_pixels_in_blocks_are_a_convolution(size):
     assert torch.allclose(found, F.conv2d(x, weight, bias), atol=1e-4)
 
 
-def test_painting_may_multiply_less_than_learning(monkeypatch):
+@pytest.mark.parametrize("enlarges", [False, True])
+def test_painting_may_multiply_less_than_learning(monkeypatch, enlarges):
     torch.manual_seed(2)
     layer, x = Convolution(4, 6, 3), draw(2, 4, 9, 10)
-    wanted = layer(x)
+
+    def work():
+        return convolve_enlarged(layer, x, 2, smooth=True) if enlarges else layer(x)
+
+    wanted = work()
     monkeypatch.setattr(winograd, "pays", lambda weight, fewest: True)
     used = []
     convolve = winograd.convolve
     monkeypatch.setattr(winograd, "convolve", lambda *given: used.append(1) or convolve(*given))
-    assert layer(x).requires_grad
+    assert work().requires_grad
     assert not used
     with torch.no_grad():
-        found = layer(x)
+        found = work()
         # The kernel is kept, but not beyond its weights.
         layer.weight.mul_(2)
-        doubled = layer(x)
+        doubled = work()
     assert used
     assert torch.allclose(found, wanted, atol=1e-4)
     bias = layer.bias[:, None, None]

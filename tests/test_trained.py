@@ -20,7 +20,7 @@ from impasto.trained import (
 )
 from impasto.training import TrainState
 
-NUMBERS = {"width": 4, "blocks": 1, "hidden": 8, "eye": 0}
+NUMBERS = {"width": 4, "blocks": 1, "hidden": 8, "eye": 0, "smooth": 1}
 CARD = Card(network="micro", arguments=NUMBERS, steps=7, data="dots", recipe={"size": 64})
 
 
@@ -158,6 +158,16 @@ def test_cards_of_before_are_read(tmp_path):
     save_file({"a": torch.ones(1)}, path, {"impasto": "1", "card": json.dumps(old)})
     card = read_card(path)
     assert (card.steps, card.commit, card.started_from) == (3, "", {})
+
+
+def test_a_card_that_does_not_tell_how_to_enlarge(tmp_path, network, encoder):
+    path = tmp_path / "net.safetensors"
+    numbers = {name: number for name, number in NUMBERS.items() if name != "smooth"}
+    save_network(path, network.state_dict(), CARD.model_copy(update={"arguments": numbers}))
+    old, card = load_network(path, lambda: encoder)
+    assert card.arguments == numbers | {"smooth": 0}
+    assert not old.leave.smooth
+    assert network.leave.smooth
 
 
 def test_weights_alone(path, network):

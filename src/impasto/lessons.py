@@ -178,7 +178,8 @@ class School:
         self.broken: dict[str, str] = {}
         self._photographs, self._shown = lesson.divide()
         self._styles, self._shown_styles = lesson.divide_styles()
-        self._arguments = (lesson.start.arguments if lesson.start else {}) | dict(lesson.arguments)
+        given = lesson.start.arguments if lesson.start else {"smooth": 1}
+        self._arguments = given | dict(lesson.arguments)
         if lesson.holds_styles:
             self._arguments["styles"] = len(lesson.styles)
         config = lesson.config

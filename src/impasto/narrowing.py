@@ -17,7 +17,7 @@ from torch import Tensor
 from impasto.encoders.slimming import Slimmed, choose_channels
 from impasto.errors import ConfigError
 from impasto.leastsquares import BATCH, fit_convolution, measure_miss
-from impasto.networks.blocks import Convolution, Enlargement, fold_squares, reflect
+from impasto.networks.blocks import Convolution, Enlargement, enlarge, fold_squares, reflect
 from impasto.networks.micro import Brush, MicroNet, Residual
 
 #: Positions that a convolution is fitted to, about, and what is added to its equations.
@@ -86,6 +86,7 @@ def _list_shared(network: MicroNet, wide: MicroNet) -> Iterator[tuple[Tensor, Te
 class _Narrowing:
     def __init__(self, network: MicroNet, wide: MicroNet, wishes: Tensor, seed: int) -> None:
         self._network, self._wide = network, wide
+        self._smooth = network.leave.smooth
         self._wishes = wide.predict(wishes, len(wishes))
         self._generator = torch.Generator().manual_seed(seed)
         # Rows of the predictor that stay, brush by brush.
@@ -200,7 +201,7 @@ class _Narrowing:
     def _fit(
         self, convolution: Convolution, seen: Tensor, aim: Tensor, *, enlarged: bool = False
     ) -> None:
-        seen = F.interpolate(seen, scale_factor=2, mode="nearest") if enlarged else seen
+        seen = enlarge(seen, 2, smooth=self._smooth) if enlarged else seen
         seen = reflect(seen, convolution.border)
         fit_convolution(convolution, seen, aim, _POSITIONS, _RIDGE, self._generator)
 

@@ -257,6 +257,11 @@ class Recipe(TrainConfig):
         description="For micro: channels of the eye for styles that it brings with it, a multiple"
         " of 8; 0: VGG-19 looks at styles.",
     )
+    smooth: Annotated[int, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="1: enlarge bilinearly, which leaves no weave in flat places; 0: by repeating"
+        " pixels. Left out: that of --start, else 1.",
+    )
     bottleneck: _Count | None = Field(
         None, description="For ghiasi: numbers that a style is reduced to."
     )
@@ -322,7 +327,7 @@ class Recipe(TrainConfig):
     @property
     def arguments(self) -> dict[str, int]:
         """Numbers that the network is built with, if any were given."""
-        names = ("width", "blocks", "hidden", "eye", "bottleneck")
+        names = ("width", "blocks", "hidden", "eye", "bottleneck", "smooth")
         found = {name: getattr(self, name) for name in names}
         return {name: value for name, value in found.items() if value is not None}
 

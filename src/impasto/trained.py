@@ -104,9 +104,12 @@ def read_card(path: Path) -> Card:
             header: dict[str, str] = file.metadata() or {}
         if header.get("impasto") != _FORMAT:
             raise WeightsError(f"{path} is no fast network, or of another version of impasto.")
-        return Card.model_validate_json(header["card"])
+        card = Card.model_validate_json(header["card"])
     except (OSError, SafetensorError, KeyError, ValidationError) as error:
         raise WeightsError(f"{path} is damaged or no fast network.") from error
+    # Networks enlarged by repeating pixels before cards told how.
+    told = card.arguments
+    return card.model_copy(update={"arguments": told | {"smooth": told.get("smooth", 0)}})
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

@@ -46,18 +46,25 @@ def adaptive_instance_norm(content: Tensor, wish: Tensor, ledger: Ledger | None 
 
 
 class Decoder(nn.Sequential):
-    """From relu4_1 back to a picture: VGG mirrored, with enlargement in place of pooling."""
+    """From relu4_1 back to a picture: VGG mirrored, with enlargement in place of pooling.
 
-    def __init__(self) -> None:
+    Args:
+        smooth: Whether it enlarges bilinearly, and not by the nearest neighbour as in the paper.
+    """
+
+    def __init__(self, *, smooth: bool = True) -> None:
+        mode = "bilinear" if smooth else "nearest"
         super().__init__(
-            Convolution(512, 256, 3), nn.ReLU(), nn.Upsample(scale_factor=2),
+            Convolution(512, 256, 3), nn.ReLU(), nn.Upsample(scale_factor=2, mode=mode),
             Convolution(256, 256, 3), nn.ReLU(), Convolution(256, 256, 3), nn.ReLU(),
             Convolution(256, 256, 3), nn.ReLU(),
-            Convolution(256, 128, 3), nn.ReLU(), nn.Upsample(scale_factor=2),
+            Convolution(256, 128, 3), nn.ReLU(), nn.Upsample(scale_factor=2, mode=mode),
             Convolution(128, 128, 3), nn.ReLU(),
-            Convolution(128, 64, 3), nn.ReLU(), nn.Upsample(scale_factor=2),
+            Convolution(128, 64, 3), nn.ReLU(), nn.Upsample(scale_factor=2, mode=mode),
             Convolution(64, 64, 3), nn.ReLU(), Convolution(64, 3, 3),
         )  # fmt: skip
+
+        self.smooth = smooth
 
     @property
     def convolutions(self) -> list[Convolution]:
@@ -76,7 +83,7 @@ class Decoder(nn.Sequential):
             if isinstance(layer, nn.Upsample):
                 enlarges = True
             elif isinstance(layer, Convolution):
-                x = convolve_enlarged(layer, x, 2) if enlarges else layer(x)
+                x = convolve_enlarged(layer, x, 2, smooth=self.smooth) if enlarges else layer(x)
                 x = x if finish is None or place == last else finish(number, x)
                 enlarges, number = False, number + 1
             else:
@@ -129,6 +136,7 @@ class AdaIN(nn.Module):
         encoder: VGG-19; frozen, and not part of the state dict.
         hidden: Width of the predictor that tells the decoder of the style; 0 for the paper's
             decoder, which has none.
+        smooth: Whether the decoder enlarges bilinearly; 0: by repeating pixels, as in the paper.
 
     Attributes:
         looks_at: Where VGG-19 looks at a style.
@@ -136,9 +144,9 @@ class AdaIN(nn.Module):
 
     stride = 8
 
-    def __init__(self, encoder: Encoder, hidden: int = 0) -> None:
+    def __init__(self, encoder: Encoder, hidden: int = 0, smooth: int = 1) -> None:
         super().__init__()
-        self.decoder = Decoder()
+        self.decoder = Decoder(smooth=bool(smooth))
         widths = [layer.out_channels for layer in self.decoder.convolutions[:-1]]
         self.predictor = Predictor(hidden, widths) if hidden else None
         self.looks_at = LAYERS if hidden else (LAYER,)

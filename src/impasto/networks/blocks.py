@@ -25,6 +25,14 @@ _COLORS, _BLOCK = 3, (2, 4)
 _WIDE = 128
 #: Activations whose distances from their mean are taken at a time.
 _BAND = 1 << 19
+#: The factor by which bilinear enlargement and convolution become one.
+_TWICE = 2
+#: For each of the two pixels that one becomes in a row: what the pixel before, that pixel and the
+#: one after it (from above) have of the three pixels around it (columns), bilinearly enlarged.
+_PARTS = (
+    ((0.75, 0.25, 0.0), (0.25, 0.75, 0.75), (0.0, 0.0, 0.25)),
+    ((0.25, 0.0, 0.0), (0.75, 0.75, 0.25), (0.0, 0.25, 0.75)),
+)
 
 
 def measure_instance(x: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,66 +162,150 @@ class Convolution(nn.Conv2d):
     ) -> None:
         super().__init__(inputs, outputs, kernel, stride, groups=groups)
         self.border = kernel // 2
-        #: Kernel for Winograd's convolution, and which weights it was made of.
+        #: What was made of the weights, and of which.
         self._transformed: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve (B, C, H, W); the result has H / stride rows, rounded up."""
-        x, bias = reflect(x, self.border), self.bias
+        return self.convolve(reflect(x, self.border))
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """Convolve a picture that is continued already, (B, C, H + k - 1, W + k - 1)."""
+        bias = self.bias
         assert bias is not None
         if self.stride != (1, 1) or self.groups > 1 or _is_traced():
             return super().forward(x)
         if not torch.is_grad_enabled() and winograd.pays(self.weight, _WIDE):
-            return winograd.convolve(x, self._transform_kernel(), 0).add_(bias[:, None, None])
+            kernel = self._keep(winograd.transform_kernel)
+            return winograd.convolve(x, kernel, 0).add_(bias[:, None, None])
         if self.out_channels == _COLORS and self.border > 1:
             return convolve_in_blocks(x, self.weight, bias)
         return super().forward(x)
 
-    def _transform_kernel(self) -> Tensor:
+    def convolve_parts(self, x: Tensor) -> Tensor:
+        """Convolve it as if it were twice as large, enlarged bilinearly; see `divide_kernel`.
+
+        Args:
+            x: Continued by a pixel, (B, C, H + 2, W + 2).
+
+        Returns:
+            Shape (B, C', 2 H, 2 W).
+        """
+        assert self.bias is not None
+        bias = self.bias.repeat(_TWICE**2)
+        if torch.is_grad_enabled():
+            y = F.conv2d(x, divide_kernel(self.weight), bias)
+        elif winograd.pays(self.weight, _WIDE):
+            kernel = self._keep(lambda weight: winograd.transform_kernel(divide_kernel(weight)))
+            y = winograd.convolve(x, kernel, 0).add_(bias[:, None, None])
+        else:
+            y = F.conv2d(x, self._keep(divide_kernel), bias)
+        return _join_parts(y)
+
+    def _keep(self, transform: Callable[[Tensor], Tensor]) -> Tensor:
+        """What is made of the weights, as long as they stay what they are."""
         weight = self.weight
         # Weights in inference mode count no versions: nothing changes them.
         version = 0 if weight.is_inference() else weight._version
         made_of = (weight.data_ptr(), version)
         if self._transformed is None or self._transformed[0] != made_of:
-            self._transformed = made_of, winograd.transform_kernel(weight)
+            self._transformed = made_of, transform(weight)
         return self._transformed[1]
 
 
 class Enlargement(nn.Module):
-    """Nearest-neighbour enlargement, then a convolution: no checkerboard (Odena et al. 2016)."""
+    """Enlargement, then a convolution: no checkerboard (Odena et al. 2016).
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, factor: int = 2) -> None:
+    Args:
+        inputs: Channels that go in.
+        outputs: Channels that come out.
+        kernel: Side of the convolution.
+        factor: How many times as large.
+        smooth: Whether it enlarges bilinearly, and not by the nearest neighbour.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, factor: int = 2, *, smooth: bool = True
+    ) -> None:
         super().__init__()
-        self.factor = factor
+        self.factor, self.smooth = factor, smooth
         self.convolution = Convolution(inputs, outputs, kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         """Enlarge (B, C, H, W) to (B, C', H * factor, W * factor)."""
-        return convolve_enlarged(self.convolution, x, self.factor)
+        return convolve_enlarged(self.convolution, x, self.factor, smooth=self.smooth)
 
 
-def convolve_enlarged(convolution: Convolution, x: Tensor, factor: int) -> Tensor:
+def enlarge(x: Tensor, factor: int, *, smooth: bool) -> Tensor:
+    """Enlarge a picture (B, C, H, W) bilinearly, or by repeating its pixels.
+
+    Repeated pixels have edges along rows and columns, of which a convolution makes lines: in flat
+    places, where nothing else is to be seen, a painting has a weave. Enlarged bilinearly it has
+    none (Karras et al. 2020 filter what they enlarge for the same reason).
+    """
+    if smooth:
+        return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+    return F.interpolate(x, scale_factor=factor, mode="nearest")
+
+
+def convolve_enlarged(
+    convolution: Convolution, x: Tensor, factor: int, *, smooth: bool = False
+) -> Tensor:
     """Enlarge, then convolve, without the enlarged picture.
 
-    Of the 3 x 3 pixels that a kernel sees on it, several are copies of one: their weights are
-    added first, which leaves 2 x 2 of 9 multiplications where the factor is 2. Written as the
-    transpose of a convolution, whose kernel is the sum of the kernel's moved copies.
+    Of what a kernel sees on an enlarged picture, much is the same: it can be computed from fewer
+    pixels with kernels made for that, one for each pixel that a pixel becomes. Beyond its border an
+    enlarged picture is continued by its outermost pixels.
     """
-    weight, bias = convolution.weight, convolution.bias
     if convolution.border == 0:
-        return F.interpolate(convolution(x), scale_factor=factor, mode="nearest")
-    if convolution.border > 1 or convolution.groups > 1 or _is_traced():
-        return convolution(F.interpolate(x, scale_factor=factor, mode="nearest"))  # type: ignore[no-any-return]
+        return enlarge(convolution(x), factor, smooth=smooth)
+    simple = convolution.border == 1 and convolution.groups == 1 and not _is_traced()
+    if not simple or (smooth and factor != _TWICE):
+        return convolution.convolve(F.pad(
+            enlarge(x, factor, smooth=smooth), (convolution.border,) * 4, "replicate"
+        ))  # fmt: skip
+    around = F.pad(x, (1,) * 4, "replicate")
+    if smooth:
+        return convolution.convolve_parts(around)
+    return _convolve_repeated(around, convolution, factor)
+
+
+def _convolve_repeated(around: Tensor, convolution: Convolution, factor: int) -> Tensor:
+    """Written as the transpose of a convolution, whose kernel is the sum of its moved copies."""
     last = factor - 1
     moved = [
-        F.pad(weight, (left, last - left, top, last - top))
+        F.pad(convolution.weight, (left, last - left, top, last - top))
         for top in range(factor)
         for left in range(factor)
     ]
     kernel = torch.stack(moved).sum(0).flip(2, 3).transpose(0, 1)
-    # Reflected by a pixel, an enlarged picture begins with a copy of its first.
-    around = F.pad(x, (1,) * 4, "replicate")
-    return F.conv_transpose2d(around, kernel, bias, factor, factor + 1)
+    return F.conv_transpose2d(around, kernel, convolution.bias, factor, factor + 1)
+
+
+def _join_parts(x: Tensor) -> Tensor:
+    """Four pixels that lie one behind the other, (B, 4 K, H, W), side by side: (B, K, 2 H, 2 W).
+
+    `F.pixel_shuffle` moves number by number; here all channels of a pixel move together.
+    """
+    batch, _, height, width = x.shape
+    parts = x.permute(0, 2, 3, 1).reshape(batch, height, width, _TWICE, _TWICE, -1)
+    rows = parts.transpose(2, 3).reshape(batch, _TWICE * height, _TWICE * width, -1)
+    return rows.permute(0, 3, 1, 2)
+
+
+def divide_kernel(weight: Tensor) -> Tensor:
+    """Kernels that see a small picture as one sees it twice as large, bilinearly enlarged.
+
+    Args:
+        weight: Shape (K, C, 3, 3).
+
+    Returns:
+        Shape (4 K, C, 3, 3): K for the upper left pixel of four, then for the upper right one, the
+        lower left one, the lower right one.
+    """
+    parts = weight.new_tensor(_PARTS)
+    kernels = torch.einsum("pya,qxb,kcab->pqkcyx", parts, parts, weight)
+    return kernels.flatten(0, 2)
 
 
 def convolve_in_blocks(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -24,20 +24,26 @@ class StylePredictionNet(nn.Module):
         bottleneck: Numbers that a style is reduced to; 100 in the paper.
         width: Channels at full size, see `TransformerNet`.
         blocks: Residual blocks.
+        smooth: Whether it enlarges bilinearly.
     """
 
     #: Where VGG-19 looks at a style.
     looks_at = LAYERS
 
     def __init__(
-        self, encoder: Encoder, bottleneck: int = 100, width: int = 32, blocks: int = 5
+        self,
+        encoder: Encoder,
+        bottleneck: int = 100,
+        width: int = 32,
+        blocks: int = 5,
+        smooth: int = 1,
     ) -> None:
         super().__init__()
         # In a tuple, so that its weights are not counted as this network's.
         self._encoder = (encoder,)
         self.reduce = nn.Linear(CODE, bottleneck)
         # Its "styles" are the dimensions of the bottleneck, after one that is always there.
-        self.body = TransformerNet(bottleneck + 1, width, blocks)
+        self.body = TransformerNet(bottleneck + 1, width, blocks, smooth)
         self.stride = self.body.stride
         for name, parameter in self.body.named_parameters():
             if name.endswith(("scale", "shift")):

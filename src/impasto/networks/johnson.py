@@ -1,8 +1,8 @@
 """One network, one style (Johnson, Alahi & Fei-Fei 2016), and many (Dumoulin et al. 2017).
 
 The layers are those of the papers' supplements. Departures: instance normalisation in place of
-batch normalisation (Ulyanov et al. 2016), enlargement and convolution in place of fractional
-strides (Odena et al. 2016), reflection at borders.
+batch normalisation (Ulyanov et al. 2016), bilinear enlargement and convolution in place of
+fractional strides (Odena et al. 2016), reflection at borders.
 """
 
 import torch
@@ -58,11 +58,12 @@ class TransformerNet(nn.Module):
         styles: How many styles it holds; 1 is the network of Johnson et al.
         width: Channels at full size; 32 in the paper. Half of it is four times faster.
         blocks: Residual blocks; 5 in the paper.
+        smooth: Whether it enlarges bilinearly; 0: by repeating pixels.
     """
 
     stride = 4
 
-    def __init__(self, styles: int = 1, width: int = 32, blocks: int = 5) -> None:
+    def __init__(self, styles: int = 1, width: int = 32, blocks: int = 5, smooth: int = 1) -> None:
         super().__init__()
         if min(styles, width, blocks) < 1:
             raise ConfigError("A network needs one style, one channel and one block at least.")
@@ -78,7 +79,10 @@ class TransformerNet(nn.Module):
             ]
         )
         self.blocks = nn.ModuleList(_Residual(styles, deep) for _ in range(blocks))
-        self.up = nn.ModuleList([Enlargement(deep, wide), Enlargement(wide, width)])
+        self.up = nn.ModuleList(
+            Enlargement(*channels, smooth=bool(smooth))
+            for channels in ((deep, wide), (wide, width))
+        )
         channels = (width, wide, deep, wide, width)
         self.norms = nn.ModuleList(StyleNormalisation(styles, count) for count in channels)
         self.last = Convolution(width, 3, 9)

@@ -93,6 +93,7 @@ class MicroNet(nn.Module):
         hidden: Width of the predictor.
         eye: Channels at full size of its own eye, a multiple of 8; 0 for none, so that `encoder`
             is needed.
+        smooth: Whether it enlarges bilinearly; 0: by repeating pixels.
 
     Attributes:
         eye: What looks at styles, if not VGG-19.
@@ -113,6 +114,7 @@ class MicroNet(nn.Module):
         blocks: int = 4,
         hidden: int = 256,
         eye: int = EYE,
+        smooth: int = 1,
     ) -> None:
         super().__init__()
         if encoder is None and not eye:
@@ -131,13 +133,17 @@ class MicroNet(nn.Module):
         )
         residuals = [Residual(eighth) for _ in range(blocks)]
         self.blocks = nn.ModuleList(residuals)
-        self.up = nn.ModuleList([Enlargement(eighth, quarter), Enlargement(quarter, half)])
+        bilinear = bool(smooth)
+        self.up = nn.ModuleList(
+            Enlargement(*channels, smooth=bilinear)
+            for channels in ((eighth, quarter), (quarter, half))
+        )
         self.around = nn.ModuleList([Convolution(quarter, quarter, 1), Convolution(half, half, 1)])
         self.refine = nn.ModuleList([Convolution(quarter, quarter, 3), Convolution(half, half, 3)])
         brushes = [Brush(half, 1), Brush(quarter, 1), Brush(eighth, 1)]
         brushes += [Brush(quarter, 1), Brush(half, 1), Brush(quarter, 1), Brush(half, 1)]
         self.brushes = nn.ModuleList(brushes)
-        self.leave = Enlargement(half, width // 2)
+        self.leave = Enlargement(half, width // 2, smooth=bilinear)
         self.last = Convolution(width // 2, 3, 3)
         brushes += [brush for block in residuals for brush in block.list_brushes()]
         self.counts = [brush.count for brush in brushes]

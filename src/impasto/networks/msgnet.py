@@ -50,13 +50,15 @@ class _Unit(nn.Module):
 class _Bottleneck(nn.Module):
     """A residual unit of three convolutions; `factor` 2 halves the sides, -2 doubles them."""
 
-    def __init__(self, inputs: int, inner: int, factor: int = 1) -> None:
+    def __init__(self, inputs: int, inner: int, factor: int = 1, *, smooth: bool = True) -> None:
         super().__init__()
         outputs = 4 * inner
         middle: nn.Module
         if factor < 0:
-            middle = Enlargement(inner, inner, factor=-factor)
-            self.around: nn.Module = Enlargement(inputs, outputs, kernel=1, factor=-factor)
+            middle = Enlargement(inner, inner, factor=-factor, smooth=smooth)
+            self.around: nn.Module = Enlargement(
+                inputs, outputs, kernel=1, factor=-factor, smooth=smooth
+            )
         else:
             middle = Convolution(inner, inner, 3, factor)
             self.around = Convolution(inputs, outputs, 1, factor)
@@ -84,13 +86,14 @@ class MSGNet(nn.Module):
         width: Inner channels of the deep blocks; 128 in the paper, whose activations have four
             times as many.
         blocks: Residual blocks after the CoMatch layer; 6 in the paper.
+        smooth: Whether it enlarges bilinearly; 0: by repeating pixels, as in the paper.
     """
 
     stride = 4
     #: What it is told of a style is itself learnt: it cannot be computed once before training.
     learns_to_describe = True
 
-    def __init__(self, width: int = 128, blocks: int = 6) -> None:
+    def __init__(self, width: int = 128, blocks: int = 6, smooth: int = 1) -> None:
         super().__init__()
         # The innermost layers have an eighth: of a single channel, which PyTorch 2.13 cannot
         # pull back through a convolution with channels last in memory, it dies.
@@ -105,7 +108,8 @@ class MSGNet(nn.Module):
         self.comatch = CoMatch(deep)
         self.blocks = nn.ModuleList(_Bottleneck(deep, width) for _ in range(blocks))
         self.up = nn.ModuleList(
-            [_Bottleneck(deep, width // 4, -2), _Bottleneck(width, width // 8, -2)]
+            _Bottleneck(*channels, -2, smooth=bool(smooth))
+            for channels in ((deep, width // 4), (width, width // 8))
         )
         self.leave = _Unit(width // 2, Convolution(width // 2, 3, 7))
 
