@@ -28,6 +28,7 @@ from benchmarks.starts import measure_starts
 from benchmarks.startup import measure_startup
 from benchmarks.training import measure_training
 from benchmarks.whole import measure_whole
+from impasto.config import Preset
 from impasto.devices import choose_device
 from impasto.errors import ImpastoError
 from impasto.shelf import list_networks
@@ -99,7 +100,8 @@ def run(
     ] = None,
     photos: Annotated[Path | None, Parameter(help="Folder of photographs for pairs.")] = None,
     styles: Annotated[Path | None, Parameter(help="Folder of paintings for pairs.")] = None,
-    drafts: Annotated[int, Parameter(help="Pairs that the optimiser paints in pairs.")] = 6,
+    optimised: Annotated[int, Parameter(help="Pairs that the optimiser paints in pairs.")] = 6,
+    preset: Annotated[Preset, Parameter(help="Preset by which it does.")] = "draft",
     most: Annotated[int, Parameter(help="Photographs, and paintings, taken for pairs.")] = 10,
     large: Annotated[
         bool, Parameter(help="Also 8192 px in memory, and 4096 px in curve.", negative="")
@@ -147,7 +149,8 @@ def run(
                 networks=nets,
                 lite=lite,
                 keep=keep,
-                drafts=drafts,
+                optimised=optimised,
+                preset=preset,
                 most=most,
             ),
             "starts": lambda bench: measure_starts(bench, networks=nets),

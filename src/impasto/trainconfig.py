@@ -63,6 +63,7 @@ class Stage(BaseModel):
     style_weight: _Weight | None = None
     tv_weight: _Weight | None = None
     tone_weight: _Weight | None = None
+    weave_weight: _Weight | None = None
     strain_weight: _Weight | None = None
     teacher_weight: _Weight | None = None
     identity: _Share | None = None
@@ -126,6 +127,11 @@ class TrainConfig(BaseModel):
     style_weight: _Weight = Field(cast(float, None), description="Of the sum over these.")
     tv_weight: _Weight = Field(
         cast(float, None), description="Total variation: higher is smoother."
+    )
+    weave_weight: _Weight = Field(
+        0.0,
+        description="Of lines along rows and columns where the photograph has none, the cheapest"
+        " texture that a network can make in flat places.",
     )
     tone_weight: _Weight = Field(
         0.0,

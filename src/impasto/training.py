@@ -25,7 +25,7 @@ from impasto.statistics import Moments, collect_moments
 from impasto.stylebooks import StyleBook
 from impasto.teams import ALONE, Team
 from impasto.trainconfig import TrainConfig
-from impasto.trainlosses import OBJECTIVES, tone_difference
+from impasto.trainlosses import OBJECTIVES, tone_difference, weave_excess
 from impasto.tutors import Tutor, compare_paintings
 
 __all__ = ["StyleBook", "TrainConfig", "TrainProgress", "TrainState", "schedule", "train"]
@@ -63,7 +63,7 @@ class TrainProgress:
         step: Steps done.
         steps: Steps planned.
         loss: Of this batch, over all processes.
-        terms: Its parts: tv, strain, tone, content and style, teacher.
+        terms: Its parts: tv, strain, weave, tone, content and style, teacher.
         learning_rate: Of this step.
         seconds: Since the start, earlier sittings included.
         seconds_left: As far as one can tell.
@@ -255,6 +255,8 @@ def _compute(
     if bodies and config.strain_weight:
         terms["strain"] = sum_strain(bodies) * config.strain_weight
     bodies.clear()
+    if config.weave_weight:
+        terms["weave"] = weave_excess(painted, photos) * config.weave_weight
     if config.tone_weight:
         terms["tone"] = tone_difference(painted, photos) * config.tone_weight
     if config.content_weight or config.style_weight:

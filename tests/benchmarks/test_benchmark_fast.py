@@ -12,7 +12,7 @@ from benchmarks.bench import Bench
 from benchmarks.exports import measure_exports
 from benchmarks.fast import measure_fast
 from benchmarks.markdown import fill
-from benchmarks.pairs import Case, Table, measure_pairs
+from benchmarks.pairs import Case, Table, measure_pairs, spread_evenly
 from benchmarks.plain import CONTENT_LAYERS, STYLE_LAYERS, PlainVGG, gram, make_step
 from benchmarks.processes import ProgramError
 from benchmarks.turns import Tally, Turn, Worker, take_turns
@@ -51,6 +51,18 @@ def test_ratios_are_taken_round_by_round() -> None:
         tally.add("ours", Turn(0, ours))
         tally.add("theirs", Turn(0, theirs))
     assert tally.ratio("ours", "theirs") == (3, 2, 5)
+
+
+def test_optimised_pairs_are_of_many_photographs_and_paintings() -> None:
+    pairs = [
+        (Path(f"photo{one}"), Path(f"style{other}")) for one in range(10) for other in range(10)
+    ]
+    for count, least in ((6, 4), (20, 10)):
+        few = spread_evenly(pairs, count)
+        assert len(few) == count
+        assert min(len({pair[place] for pair in few}) for place in (0, 1)) >= least
+    assert not spread_evenly(pairs, 0)
+    assert spread_evenly(pairs[:3], 9) == set(pairs[:3])
 
 
 def test_scores_are_kept_and_a_broken_line_is_not(tmp_path: Path) -> None:
