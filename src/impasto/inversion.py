@@ -16,7 +16,6 @@ from impasto.encoders import Encoder
 from impasto.leastsquares import BATCH, fit_bottleneck, fit_convolution, measure_miss
 from impasto.networks.adain import AdaIN
 from impasto.networks.blocks import Convolution, measure_instance, reflect
-from impasto.networks.codes import CODE
 
 #: What each convolution of the decoder should give: an activation, and whether it is pooled first,
 #: for the enlargement comes after it. After these the picture itself.
@@ -82,7 +81,7 @@ def fit_predictor(network: AdaIN, encoder: Encoder, pictures: Tensor) -> float:
     codes, aims = [], []
     for part in torch.split(pictures, BATCH):
         seen = encoder(part, network.looks_at)
-        codes.append(network.describe_seen(seen, part)[:, -CODE:])
+        codes.append(network.find_code(network.describe_seen(seen, part)))
         found: list[Tensor] = []
 
         def note(_: int, x: Tensor, found: list[Tensor] = found) -> Tensor:

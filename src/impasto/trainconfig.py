@@ -268,6 +268,10 @@ class Recipe(TrainConfig):
         description="1: enlarge bilinearly, which leaves no weave in flat places; 0: by repeating"
         " pixels. Left out: that of --start, else 1.",
     )
+    recolors: Annotated[int, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="For adain: 1 gives paintings the mean and deviation of the style's colours.",
+    )
     bottleneck: _Count | None = Field(
         None, description="For ghiasi: numbers that a style is reduced to."
     )
@@ -333,7 +337,7 @@ class Recipe(TrainConfig):
     @property
     def arguments(self) -> dict[str, int]:
         """Numbers that the network is built with, if any were given."""
-        names = ("width", "blocks", "hidden", "eye", "bottleneck", "smooth")
+        names = ("width", "blocks", "hidden", "eye", "bottleneck", "smooth", "recolors")
         found = {name: getattr(self, name) for name in names}
         return {name: value for name, value in found.items() if value is not None}
 

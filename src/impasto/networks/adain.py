@@ -23,8 +23,11 @@ from impasto.networks.blocks import (
     reflect,
 )
 from impasto.networks.codes import CODE, LAYERS, write_code
+from impasto.networks.recolor import COLORS, describe_colors, recolor
 
 LAYER = "relu4_1"
+#: Means and deviations of its channels.
+_TOLD = 2 * 512
 #: Oxford's activations in relu4_1 are this large in the mean square over natural pictures; the
 #: decoder is given activations of size one.
 _SCALE = 1 / 400
@@ -137,6 +140,8 @@ class AdaIN(nn.Module):
         hidden: Width of the predictor that tells the decoder of the style; 0 for the paper's
             decoder, which has none.
         smooth: Whether the decoder enlarges bilinearly; 0: by repeating pixels, as in the paper.
+        recolors: Whether paintings are given the mean and deviation of the style's colours in the
+            end, as `micro` does; 0: not, as in the paper.
 
     Attributes:
         looks_at: Where VGG-19 looks at a style.
@@ -144,12 +149,15 @@ class AdaIN(nn.Module):
 
     stride = 8
 
-    def __init__(self, encoder: Encoder, hidden: int = 0, smooth: int = 1) -> None:
+    def __init__(
+        self, encoder: Encoder, hidden: int = 0, smooth: int = 1, recolors: int = 0
+    ) -> None:
         super().__init__()
         self.decoder = Decoder(smooth=bool(smooth))
         widths = [layer.out_channels for layer in self.decoder.convolutions[:-1]]
         self.predictor = Predictor(hidden, widths) if hidden else None
         self.looks_at = LAYERS if hidden else (LAYER,)
+        self._recolors = bool(recolors)
         # In a tuple, so that its weights are not counted as this network's.
         self._encoder = (encoder,)
 
@@ -169,15 +177,21 @@ class AdaIN(nn.Module):
 
         Returns:
             Mean and deviation in relu4_1, (B, 1024); with a predictor the code of the four layers
-            after them, (B, 2944).
+            after them, (B, 2944); then six numbers for colours if it is to give those.
         """
         (encoder,) = self._encoder
         return self.describe_seen(encoder(style, self.looks_at), style)
 
     def describe_seen(self, seen: Mapping[str, Tensor], style: Tensor) -> Tensor:
         """The same from what VGG-19 saw in `looks_at`."""
-        told = torch.cat(measure_instance(self.take(seen)), dim=1).flatten(1)
-        return told if self.predictor is None else torch.cat([told, write_code(seen)], dim=1)
+        told = [torch.cat(measure_instance(self.take(seen)), dim=1).flatten(1)]
+        told += [] if self.predictor is None else [write_code(seen)]
+        told += [describe_colors(style).to(told[0])] if self._recolors else []
+        return torch.cat(told, dim=1)
+
+    def find_code(self, wish: Tensor) -> Tensor:
+        """Of what `describe` says, the part that the predictor is told, (B, 1920)."""
+        return wish[:, _TOLD : _TOLD + CODE]
 
     def encode(self, image: Tensor) -> Tensor:
         """Activations that the decoder is given, about of size one."""
@@ -198,7 +212,7 @@ class AdaIN(nn.Module):
         """
         if self.predictor is None:
             return self.decoder(x)  # type: ignore[no-any-return]
-        told = self.predictor.divide(self.predictor(wish[:, -CODE:]))
+        told = self.predictor.divide(self.predictor(self.find_code(wish)))
 
         def finish(number: int, x: Tensor) -> Tensor:
             return adaptive_instance_norm(x, told[number], ledger)
@@ -220,7 +234,8 @@ class AdaIN(nn.Module):
         height, width = image.shape[-2:]
         margin = self.margin
         content = self.encode(reflect(fit_stride(image, self.stride), margin))
-        count = content.shape[1]
-        content = adaptive_instance_norm(content, wish[:, : 2 * count], ledger)
+        content = adaptive_instance_norm(content, wish[:, :_TOLD], ledger)
         result = self.decode(content, wish, ledger)
+        if self._recolors:
+            result = recolor(result, wish[:, -COLORS:], ledger)
         return result[..., margin : margin + height, margin : margin + width]
