@@ -10,10 +10,10 @@ from impasto.trained import Card, save_network
 SIZES = {
     "johnson": {"styles": 1, "width": 4, "blocks": 1},
     "dumoulin": {"styles": 2, "width": 4, "blocks": 1},
-    "micro": {"width": 4, "blocks": 1, "hidden": 8, "eye": 8},
+    "micro": {"width": 4, "blocks": 1, "hidden": 8, "eye": 8, "grain": 6},
     "msgnet": {"width": 16, "blocks": 1},
     "ghiasi": {"bottleneck": 3, "width": 4, "blocks": 1},
-    "adain": {},
+    "adain": {"hidden": 4, "recolors": 1},
 }
 
 

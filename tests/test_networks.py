@@ -34,9 +34,9 @@ SMALL = {
     "msgnet": {"width": 16, "blocks": 1},
     "adain": {},
     "ghiasi": {"bottleneck": 4, "width": 4, "blocks": 1},
-    "micro": {"width": 4, "blocks": 1, "hidden": 8, "eye": 8},
+    "micro": {"width": 4, "blocks": 1, "hidden": 8, "eye": 8, "grain": 6},
 }
-#: All networks, and AdaIN with a decoder that is told of the style.
+#: All networks, and AdaIN with a decoder that is told of the style, and its colours.
 KINDS = (*NETWORKS, "adain told")
 OWN = {"johnson": [[1.0]], "dumoulin": [[0.2, 0.3, 0.5]]}
 
@@ -60,7 +60,7 @@ def build(encoder):
     def make(name, **numbers):
         torch.manual_seed(1)
         kind, *told = name.split()
-        sizes = SMALL[kind] | ({"hidden": 4} if told else {})
+        sizes = SMALL[kind] | ({"hidden": 4, "recolors": 1} if told else {})
         return build_network(kind, lambda: encoder, sizes | numbers)
 
     return make
@@ -124,6 +124,28 @@ def test_a_piece_is_painted_as_in_the_whole(build, name):
     assert not torch.allclose(alone[..., :16, :], painted[..., :16, :], atol=2e-4)
 
 
+def test_grain_lies_on_the_whole_and_not_on_pieces(build):
+    network = build("micro", grain=20)
+    whole = draw(1, 3, 128, 48)
+    with torch.no_grad():
+        wish, written = tell("micro", network), Ledger()
+        painted = network(whole, wish, written)[..., 88:, :]
+        there = network(whole[..., 24:, :], wish, Ledger(written.entries, (24, 0)))[..., 64:, :]
+        anywhere = network(whole[..., 24:, :], wish, Ledger(written.entries))[..., 64:, :]
+    assert torch.allclose(there, painted, atol=2e-4)
+    assert not torch.allclose(anywhere, painted, atol=2e-3)
+
+
+def test_an_adain_gives_the_styles_colours(build):
+    network = build("adain told")
+    style = draw(1, 3, 40, 24) * torch.tensor([0.2, 0.5, 1.0]).view(3, 1, 1)
+    with torch.no_grad():
+        wish = network.describe(style)
+        painted = network(draw(1, 3, 48, 48), wish)
+    assert wish.shape == (1, 1024 + CODE + 6)
+    assert torch.allclose(painted.mean(dim=(2, 3)), style.mean(dim=(2, 3)), atol=1e-3)
+
+
 def test_a_finished_adain_shows_no_border(build):
     """What VGG-19 sees beyond a picture lies outside of what is painted."""
     network = build("adain").eval()
@@ -140,7 +162,7 @@ def test_a_decoder_has_the_statistics_that_it_is_told(build):
     network, found = build("adain told"), []
     content = network.encode(draw(1, 3, 32, 48, seed=5))
     wish = network.describe(draw(1, 3, 40, 24))
-    told = network.predictor.divide(network.predictor(wish[:, -CODE:]))
+    told = network.predictor.divide(network.predictor(wish[:, 1024 : 1024 + CODE]))
 
     def finish(number, x):
         x = adaptive_instance_norm(x, told[number])

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from fast_networks import SIZES, make_network
+from fast_networks import SIZES, find_encoder, make_network
 from impasto.errors import ConfigError, MemoryBudgetError
-from impasto.networks import Ledger
+from impasto.networks import Ledger, build_network
 from impasto.networks.blocks import reflect
 from impasto.pyramid import resize
 from impasto.quick import (
@@ -90,7 +90,7 @@ def test_a_copy_has_nearly_the_statistics_of_the_whole(large, style):
 
 
 def test_strength_of_adain_is_its_equation(photo, style):
-    network = make_network("adain")
+    network = build_network("adain", find_encoder, {}).requires_grad_(False).eval()
     content = resize(photo, (48, 64))
     painted = paint_quickly(network, content, [network.describe(style)], strength=0.4)
     seen = network.encode(reflect(content, network.margin))

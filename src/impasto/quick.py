@@ -165,7 +165,8 @@ def paint_tiles(
     size = (content.shape[-2], content.shape[-1])
     result = torch.empty_like(content)
     for tile in cut_evenly(size, side, fast.stride, fast.reach):
-        painted = fast(_lay_out(tile.cut(content).to(device)), wish, Ledger(entries))
+        ledger = Ledger(entries, tile.corner)
+        painted = fast(_lay_out(tile.cut(content).to(device)), wish, ledger)
         result[..., tile.rows.start : tile.rows.stop, tile.columns.start : tile.columns.stop] = (
             tile.own(painted, 1).to(content)
         )

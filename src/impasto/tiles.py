@@ -44,6 +44,11 @@ class Tile(NamedTuple):
             return cut_window(image, rows, columns, self.seamless)
         return image[..., slice(*rows), slice(*columns)]
 
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Row and column of the first pixel that it looks at."""
+        return self.rows.outer_start, self.columns.outer_start
+
     def add(self, image: Tensor, piece: Tensor) -> None:
         """Add to a picture, in place, where `cut` took from it."""
         rows, columns = self._outer()

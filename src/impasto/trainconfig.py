@@ -268,6 +268,11 @@ class Recipe(TrainConfig):
         description="1: enlarge bilinearly, which leaves no weave in flat places; 0: by repeating"
         " pixels. Left out: that of --start, else 1.",
     )
+    grain: Annotated[int, Field(ge=0, le=64)] | None = Field(
+        None,
+        description="For micro: levels of 255 of noise that is laid on photographs, to make strokes"
+        " of where they are flat.",
+    )
     recolors: Annotated[int, Field(ge=0, le=1)] | None = Field(
         None,
         description="For adain: 1 gives paintings the mean and deviation of the style's colours.",
@@ -337,7 +342,7 @@ class Recipe(TrainConfig):
     @property
     def arguments(self) -> dict[str, int]:
         """Numbers that the network is built with, if any were given."""
-        names = ("width", "blocks", "hidden", "eye", "bottleneck", "smooth", "recolors")
+        names = ("width", "blocks", "hidden", "eye", "bottleneck", "smooth", "grain", "recolors")
         found = {name: getattr(self, name) for name in names}
         return {name: value for name, value in found.items() if value is not None}
 

@@ -66,9 +66,15 @@ class Ledger:
 
     Args:
         entries: What an earlier ledger `entries`; left out, this one is written.
+        origin: Row and column of the first pixel, where a picture is part of a larger one.
     """
 
-    def __init__(self, entries: list[tuple[Tensor, Tensor]] | None = None) -> None:
+    def __init__(
+        self,
+        entries: list[tuple[Tensor, Tensor]] | None = None,
+        origin: tuple[int, int] = (0, 0),
+    ) -> None:
+        self.origin = origin
         self.entries: list[tuple[Tensor, Tensor]] = [] if entries is None else entries
         self._reader: Iterator[tuple[Tensor, Tensor]] | None = None
         if entries is not None:

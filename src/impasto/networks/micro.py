@@ -28,6 +28,7 @@ from impasto.networks.blocks import (
 )
 from impasto.networks.codes import CODE, LAYERS, write_code
 from impasto.networks.eye import Eye, count_code
+from impasto.networks.grain import add_grain
 from impasto.networks.recolor import COLORS, describe_colors, recolor
 
 #: Channels at full size of the eye of a network, if nothing else is said.
@@ -94,6 +95,8 @@ class MicroNet(nn.Module):
         eye: Channels at full size of its own eye, a multiple of 8; 0 for none, so that `encoder`
             is needed.
         smooth: Whether it enlarges bilinearly; 0: by repeating pixels.
+        grain: Standard deviation, in levels of 255, of the noise that is laid on a photograph, so
+            that there is something to make strokes of in flat places.
 
     Attributes:
         eye: What looks at styles, if not VGG-19.
@@ -115,10 +118,12 @@ class MicroNet(nn.Module):
         hidden: int = 256,
         eye: int = EYE,
         smooth: int = 1,
+        grain: int = 0,
     ) -> None:
         super().__init__()
         if encoder is None and not eye:
             raise ConfigError("Without an eye the network needs VGG-19 to look at styles.")
+        self.grain = grain
         # In a tuple, so that its weights are not counted as this network's.
         self._encoder = (None if eye else encoder,)
         self.eye = Eye(eye) if eye else None
@@ -190,7 +195,10 @@ class MicroNet(nn.Module):
         def paint(x: Tensor) -> Tensor:
             return F.relu_(next(brushes)(x, next(wishes), ledger))
 
-        x = fold_squares(fit_stride(image, self.stride) * 2 - 1)
+        x = fit_stride(image, self.stride)
+        if self.grain:
+            x = add_grain(x, self.grain, ledger.origin if ledger is not None else (0, 0))
+        x = fold_squares(x * 2 - 1)
         half = paint(self.enter(x))
         quarter = paint(self.down[0](half))
         x = paint(self.down[1](quarter))

@@ -116,8 +116,8 @@ class MSGNet(nn.Module):
     @property
     def reach(self) -> int:
         """How far around a pixel it looks, in px, once it is known what to normalise by."""
-        # Convolutions at full size, at a half, and one for each block at a quarter.
-        return 12 + 4 * len(self.blocks) + self.stride
+        # Convolutions at full size, at a half, and one for each block at a quarter; enlargements.
+        return 15 + 4 * len(self.blocks) + self.stride
 
     def describe(self, style: Tensor) -> Tensor:
         """Gram matrix of a style (B, 3, H, W) in [0, 1], flat: (B, C * C)."""

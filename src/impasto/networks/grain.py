@@ -1,0 +1,59 @@
+"""Grain: faint noise on a photograph, always the same at the same place.
+
+In a flat place a network has nothing to make strokes of but rounding, JPEG's blocks and how far
+away the nearest edge is: what it makes of those are lines and blots. Texture networks are fed noise
+(Ulyanov et al. 2016, sec. 3.2), and generators of pictures draw on it in each layer (Karras et al.
+2019); here it is laid on what goes in, so that it is no more than a rough paper.
+"""
+
+import functools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+#: Side in px after which the grain repeats.
+SIDE = 256
+#: It is as strong in spots of one pixel as in those of 2, 4 and 8.
+_OCTAVES = 4
+_MASK = 0xFFFFFFFF
+
+
+def add_grain(image: Tensor, levels: float, origin: tuple[int, int] = (0, 0)) -> Tensor:
+    """Lay grain on pictures (B, 3, H, W) in [0, 1]; the result may go beyond that.
+
+    Args:
+        image: The pictures.
+        levels: Its standard deviation, of 255.
+        origin: Row and column of the first pixel, where they are part of a larger picture.
+    """
+    rows, columns = (
+        (torch.arange(side, device=image.device) + first) % SIDE
+        for side, first in zip(image.shape[-2:], origin, strict=True)
+    )
+    grain = draw_grain().to(image)
+    return image + levels / 255 * grain[rows][:, columns]
+
+
+@functools.cache
+def draw_grain() -> Tensor:
+    """Grain of mean zero and variance one that repeats without a seam, (SIDE, SIDE)."""
+    total = torch.zeros(SIDE, SIDE)
+    for octave in range(_OCTAVES):
+        side = SIDE >> octave
+        numbers = torch.arange(side * side) + (octave << 20)
+        noise = (_hash(numbers).double() / 2**32 - 0.5).float().view(1, 1, side, side)
+        # Continued as it repeats, so that the enlarged one does too.
+        around = F.pad(noise, (1, 1, 1, 1), "circular")
+        factor = 1 << octave
+        large = F.interpolate(around, scale_factor=factor, mode="bilinear", align_corners=False)
+        large = large[0, 0, factor:-factor, factor:-factor]
+        total += (large - large.mean()) / large.std()
+    return total / total.std()
+
+
+def _hash(numbers: Tensor) -> Tensor:
+    """Mix the bits of whole numbers below 2^32: the same noise on all machines, by no generator."""
+    for _ in range(3):
+        numbers = (((numbers >> 16) ^ numbers) * 0x45D9F3B + 0x9E3779B9) & _MASK
+    return (numbers >> 16) ^ numbers
