@@ -84,11 +84,20 @@ def test_trains(folder, run):
     assert re.fullmatch(r"Trained net.safetensors: 6 steps in \d+:\d\d\.", lines[-1])
     card = read_card(folder / "net.safetensors")
     assert (card.network, card.steps, card.pictures, card.data) == ("micro", 6, 12, "waves")
-    assert card.arguments == {"width": 4, "blocks": 1, "hidden": 8, "eye": 0, "smooth": 1}
+    assert card.arguments == {
+        "width": 4,
+        "blocks": 1,
+        "hidden": 8,
+        "eye": 0,
+        "smooth": 1,
+        "grain": 6,
+    }
     assert card.recipe["size"] == 64
     (line,) = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert line["step"] == 6
-    assert line["loss"] == pytest.approx(line["content"] + line["style"] + line["tv"], rel=1e-4)
+    assert line["loss"] == pytest.approx(
+        sum(line[name] for name in ("content", "style", "tv", "weave")), rel=1e-4
+    )
     sheet = np.asarray(Image.open(folder / "sheet.png"))
     assert sheet.shape == (4 * 128, 4 * 128, 3)
     assert sheet[200:, 200:].std() > 5
@@ -331,7 +340,14 @@ def test_goes_on_from_a_trained_network(folder, run):
     code, _, error = run(*change(again, steps=1))
     assert code == 0, error
     card = read_card(folder / "net.safetensors")
-    assert card.arguments == {"width": 4, "blocks": 1, "hidden": 8, "eye": 0, "smooth": 1}
+    assert card.arguments == {
+        "width": 4,
+        "blocks": 1,
+        "hidden": 8,
+        "eye": 0,
+        "smooth": 1,
+        "grain": 6,
+    }
     assert card.started_from["name"] == "first.safetensors"
     assert re.search(r"^It begins with all \d+ tensors of first\.safetensors\.$", error, re.M)
 

@@ -44,6 +44,8 @@ from impasto.version import __version__
 
 #: Networks that are told which of their own styles to paint in.
 _OF_THEIR_OWN = frozenset(("johnson", "dumoulin"))
+#: Numbers of networks that begin afresh; those that cards of before do not tell are 0.
+_FRESH, _FRESH_MICRO = {"smooth": 1}, {"grain": 6}
 #: Networks whose weights can be found by least squares to begin with.
 _FITTED = ("adain", "micro")
 #: Pictures of a folder that are kept for samples, if there are ten times as many.
@@ -178,7 +180,8 @@ class School:
         self.broken: dict[str, str] = {}
         self._photographs, self._shown = lesson.divide()
         self._styles, self._shown_styles = lesson.divide_styles()
-        given = lesson.start.arguments if lesson.start else {"smooth": 1}
+        fresh = _FRESH | (_FRESH_MICRO if lesson.network == "micro" else {})
+        given = lesson.start.arguments if lesson.start else fresh
         self._arguments = given | dict(lesson.arguments)
         if lesson.holds_styles:
             self._arguments["styles"] = len(lesson.styles)

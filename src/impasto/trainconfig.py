@@ -129,9 +129,9 @@ class TrainConfig(BaseModel):
         cast(float, None), description="Total variation: higher is smoother."
     )
     weave_weight: _Weight = Field(
-        0.0,
+        0.5,
         description="Of lines along rows and columns where the photograph has none, the cheapest"
-        " texture that a network can make in flat places.",
+        " texture that a network can make in flat places; 0 does not mind them.",
     )
     tone_weight: _Weight = Field(
         0.0,
@@ -271,7 +271,7 @@ class Recipe(TrainConfig):
     grain: Annotated[int, Field(ge=0, le=64)] | None = Field(
         None,
         description="For micro: levels of 255 of noise that is laid on photographs, to make strokes"
-        " of where they are flat.",
+        " of where they are flat. Left out: that of --start, else 6.",
     )
     recolors: Annotated[int, Field(ge=0, le=1)] | None = Field(
         None,
