@@ -27,12 +27,20 @@ def add_grain(image: Tensor, levels: float, origin: tuple[int, int] = (0, 0)) ->
         levels: Its standard deviation, of 255.
         origin: Row and column of the first pixel, where they are part of a larger picture.
     """
-    rows, columns = (
-        (torch.arange(side, device=image.device) + first) % SIDE
-        for side, first in zip(image.shape[-2:], origin, strict=True)
-    )
-    grain = draw_grain().to(image)
-    return image + levels / 255 * grain[rows][:, columns]
+    grain = draw_grain().to(image) * (levels / 255)
+    return image + _cover(grain, image, origin)
+
+
+def _cover(grain: Tensor, image: Tensor, origin: tuple[int, int]) -> Tensor:
+    """Grain for a whole picture, (H, W)."""
+    height, width = image.shape[-2:]
+    top, left = (first % SIDE for first in origin)
+    if torch.jit.is_tracing():  # type: ignore[attr-defined, no-untyped-call]
+        # Written down for other runtimes, which learn of sizes only as they paint.
+        rows, columns = (torch.arange(side, device=image.device) for side in (height, width))
+        return grain[(rows + top) % SIDE][:, (columns + left) % SIDE]
+    often = (-(-(top + height) // SIDE), -(-(left + width) // SIDE))
+    return grain.repeat(often)[top : top + height, left : left + width]
 
 
 @functools.cache
