@@ -105,7 +105,8 @@ class StyleBook:
         second = mean.new_empty(len(entries), mean.shape[1], mean.shape[1])
         second[:, rows, columns] = parts
         second[:, columns, rows] = parts
-        return Moments(mean, second.baddbmm_(mean[:, :, None], mean[:, None, :]))
+        # Number by number: how a product of matrices is rounded depends on how many there are.
+        return Moments(mean, second.addcmul_(mean[:, :, None], mean[:, None, :]))
 
     def _choose(self, number: int, seed: int) -> int:
         for attempt in range(_MOST_BROKEN):
