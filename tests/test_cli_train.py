@@ -45,6 +45,8 @@ MICRO = (
     "0",
     *QUICK,
 )
+#: What the card of that network tells of its size.
+NUMBERS = {"width": 4, "blocks": 1, "hidden": 8, "eye": 0, "smooth": 1, "grain": 6}
 
 
 def change(arguments, **changes):
@@ -84,14 +86,7 @@ def test_trains(folder, run):
     assert re.fullmatch(r"Trained net.safetensors: 6 steps in \d+:\d\d\.", lines[-1])
     card = read_card(folder / "net.safetensors")
     assert (card.network, card.steps, card.pictures, card.data) == ("micro", 6, 12, "waves")
-    assert card.arguments == {
-        "width": 4,
-        "blocks": 1,
-        "hidden": 8,
-        "eye": 0,
-        "smooth": 1,
-        "grain": 6,
-    }
+    assert card.arguments == NUMBERS
     assert card.recipe["size"] == 64
     (line,) = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert line["step"] == 6
@@ -340,14 +335,7 @@ def test_goes_on_from_a_trained_network(folder, run):
     code, _, error = run(*change(again, steps=1))
     assert code == 0, error
     card = read_card(folder / "net.safetensors")
-    assert card.arguments == {
-        "width": 4,
-        "blocks": 1,
-        "hidden": 8,
-        "eye": 0,
-        "smooth": 1,
-        "grain": 6,
-    }
+    assert card.arguments == NUMBERS
     assert card.started_from["name"] == "first.safetensors"
     assert re.search(r"^It begins with all \d+ tensors of first\.safetensors\.$", error, re.M)
 
