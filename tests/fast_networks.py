@@ -13,7 +13,7 @@ SIZES = {
     "micro": {"width": 4, "blocks": 1, "hidden": 8, "eye": 8, "grain": 6},
     "msgnet": {"width": 16, "blocks": 1},
     "ghiasi": {"bottleneck": 3, "width": 4, "blocks": 1},
-    "adain": {"hidden": 4, "recolors": 1},
+    "adain": {"hidden": 4, "recolors": 1, "noise": 1},
 }
 
 
@@ -29,7 +29,7 @@ def make_network(kind):
     with torch.no_grad():
         for name, weight in network.named_parameters():
             # Those that a style chooses are alike at first.
-            if name.endswith(("scale", "shift", "predictor.4.weight")):
+            if name.endswith(("scale", "shift", "predictor.4.weight", "stir.bias")):
                 weight += 0.3 * torch.randn(weight.shape, generator=generator)
     return network.requires_grad_(False).eval()
 

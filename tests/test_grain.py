@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from impasto.networks.grain import SIDE, add_grain, draw_grain
+from impasto.networks.grain import SIDE, add_grain, choose_origins, draw_field, draw_grain
 
 #: Its first values.
 FIRST = [-0.017, 0.301, -1.092, -1.59]
@@ -57,3 +57,32 @@ def test_its_strength_is_told_in_levels():
     away = 255 * (add_grain(torch.full((2, 3, SIDE, SIDE), 0.5), 6) - 0.5)
     assert away.std().item() == pytest.approx(6, abs=0.01)
     assert torch.equal(away[:, 0], away[:, 2])
+
+
+def test_each_crop_has_grain_from_an_origin_of_its_own():
+    x, origins = torch.zeros(2, 5, 30, 40), torch.tensor([[3, 250], [-7, 12]])
+    both = draw_field(x, origins)
+    assert both.shape == (2, 1, 30, 40)
+    for field, origin in zip(both, origins.tolist(), strict=True):
+        assert torch.equal(field[0], draw_field(x, tuple(origin)))
+
+
+def test_origins_follow_from_the_crop_and_are_spread():
+    generator = torch.Generator().manual_seed(0)
+    crops = torch.rand(200, 3, 64, 64, generator=generator)
+    origins = choose_origins(crops)
+    assert torch.equal(origins, choose_origins(crops.clone()))
+    assert torch.equal(origins[5:6], choose_origins(crops[5:6]))
+    assert origins.min() >= 0
+    assert origins.max() < SIDE
+    assert len(set(map(tuple, origins.tolist()))) > 190
+    assert abs(origins.float().mean().item() - SIDE / 2) < 20
+
+
+def test_what_was_painted_with_can_be_learnt_with():
+    with torch.inference_mode():
+        add_grain(torch.zeros(1, 3, 8, 8), 6)
+    strength = torch.ones(1, 4, 1, 1, requires_grad=True)
+    x = torch.zeros(1, 4, 8, 8)
+    torch.addcmul(x, strength, draw_field(x, (0, 0))).square().sum().backward()
+    assert strength.grad.all()

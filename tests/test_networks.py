@@ -60,8 +60,12 @@ def build(encoder):
     def make(name, **numbers):
         torch.manual_seed(1)
         kind, *told = name.split()
-        sizes = SMALL[kind] | ({"hidden": 4, "recolors": 1} if told else {})
-        return build_network(kind, lambda: encoder, sizes | numbers)
+        sizes = SMALL[kind] | ({"hidden": 4, "recolors": 1, "noise": 1} if told else {})
+        network = build_network(kind, lambda: encoder, sizes | numbers)
+        if getattr(network, "predictor", None) and getattr(network.predictor, "stir", None):
+            with torch.no_grad():
+                network.predictor.stir.bias.fill_(0.1)
+        return network
 
     return make
 
@@ -136,6 +140,52 @@ def test_grain_lies_on_the_whole_and_not_on_pieces(build):
     assert not torch.allclose(anywhere, painted, atol=2e-3)
 
 
+def test_noise_lies_on_the_whole_and_not_on_pieces(build):
+    network = build("adain told", recolors=0).eval()
+    with torch.no_grad():
+        network.predictor.stir.bias.fill_(0.5)
+        whole = draw(1, 3, 192, 64)
+        wish, written = tell("adain told", network), Ledger()
+        painted = network(whole, wish, written)[..., 144:, :]
+        there = network(whole[..., 40:, :], wish, Ledger(written.entries, (40, 0)))[..., 104:, :]
+        anywhere = network(whole[..., 40:, :], wish, Ledger(written.entries))[..., 104:, :]
+    assert torch.allclose(there, painted, atol=1e-3)
+    assert not torch.allclose(anywhere, painted, atol=1e-2)
+
+
+def test_noise_begins_with_nothing(build, encoder):
+    """A network without noise goes on from where it was."""
+    plain = build("adain told", noise=0)
+    stirred = build_network("adain", lambda: encoder, {"hidden": 4, "recolors": 1, "noise": 1})
+    missing = stirred.load_state_dict(plain.state_dict(), strict=False).missing_keys
+    assert missing == ["predictor.stir.weight", "predictor.stir.bias"]
+    photo = draw(1, 3, 32, 40)
+    with torch.no_grad():
+        wish = tell("adain told", plain)
+        assert torch.equal(stirred(photo, wish), plain(photo, wish))
+
+
+def test_the_same_crop_has_the_same_noise_and_others_another(build):
+    network = build("adain told").train()
+    with torch.no_grad():
+        network.predictor.stir.bias.fill_(0.5)
+        crops = draw(2, 3, 64, 64) * 0.004 + 0.5
+        wish = tell("adain told", network)
+        one, again = network(crops[:1], wish), network(crops[:1].clone(), wish)
+        other = network(crops[:1] + 3 / 255, wish)
+    assert torch.equal(one, again)
+    assert not torch.allclose(one, other, atol=0.01)
+
+
+def test_noise_needs_a_predictor(encoder):
+    with pytest.raises(ConfigError, match="--hidden"):
+        build_network("adain", lambda: encoder, {"noise": 1})
+
+
+def test_a_decoder_knows_its_strides(build):
+    assert build("adain").decoder.strides == [8, 4, 4, 4, 4, 2, 2, 1, 1]
+
+
 def test_an_adain_gives_the_styles_colours(build):
     network = build("adain told")
     style = draw(1, 3, 40, 24) * torch.tensor([0.2, 0.5, 1.0]).view(3, 1, 1)
@@ -159,7 +209,7 @@ def test_a_finished_adain_shows_no_border(build):
 
 
 def test_a_decoder_has_the_statistics_that_it_is_told(build):
-    network, found = build("adain told"), []
+    network, found = build("adain told", noise=0), []
     content = network.encode(draw(1, 3, 32, 48, seed=5))
     wish = network.describe(draw(1, 3, 40, 24))
     told = network.predictor.divide(network.predictor(wish[:, 1024 : 1024 + CODE]))

@@ -101,16 +101,20 @@ def test_a_slim_critic_teaches_and_goes_on_to_the_same_bits(teach, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("network", "identity"), [("dumoulin", 0), ("micro", 0.5), ("msgnet", 0.5), ("adain", 0)]
-)
-def test_goes_on_to_the_same_bits(teach, tmp_path, network, identity):
-    school = teach(network, identity=identity)
+    ("network", "settings"),
+    [
+        ("dumoulin", {}), ("micro", {"identity": 0.5}), ("msgnet", {"identity": 0.5}),
+        ("adain", {}), ("dumoulin", {"optimizer": "muon"}), ("micro", {"optimizer": "muon"}),
+    ],
+)  # fmt: skip
+def test_goes_on_to_the_same_bits(teach, tmp_path, network, settings):
+    school = teach(network, **settings)
     for progress in school.run():
         if progress.step == 2:
             school.keep(tmp_path / "half", progress.state())
     whole = progress.state()
     assert progress.done == 1
-    other = teach(network, identity=identity)
+    other = teach(network, **settings)
     rest = list(other.run(other.load(tmp_path / "half")))[-1].state()
     assert rest.step == whole.step == 4
     assert same(whole.weights, rest.weights)

@@ -15,6 +15,7 @@ from impasto.errors import ConfigError
 Network = Literal["johnson", "dumoulin", "msgnet", "adain", "ghiasi", "micro"]
 NETWORK_NAMES: tuple[str, ...] = get_args(Network)
 Objective = Literal["impasto", "robust", "johnson", "adain"]
+TrainOptimizer = Literal["adam", "muon"]
 _Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Count = Annotated[int, Field(ge=1, le=1024)]
@@ -103,8 +104,12 @@ class TrainConfig(BaseModel):
     steps: Annotated[int, Field(ge=1)] = Field(
         10_000, description="How many steps; --minutes may end it before."
     )
+    optimizer: TrainOptimizer = Field(
+        "adam",
+        description="adam, or muon, which learns more from each crop where there is time for few.",
+    )
     learning_rate: Annotated[float, Field(gt=0, le=1)] = Field(
-        1e-3, description="Of Adam, at its top; it falls to nothing along half a cosine."
+        1e-3, description="Of either, at its top; it falls to nothing along half a cosine."
     )
     warmup: Annotated[int, Field(ge=0)] = Field(100, description="Steps until that is reached.")
     average: Annotated[float, Field(ge=0, lt=1)] = Field(
@@ -277,6 +282,11 @@ class Recipe(TrainConfig):
         None,
         description="For adain: 1 gives paintings the mean and deviation of the style's colours.",
     )
+    noise: Annotated[int, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="For adain with --hidden: 1 lets its decoder draw on noise, as strongly as the"
+        " style wants it, for strokes where photographs are flat.",
+    )
     bottleneck: _Count | None = Field(
         None, description="For ghiasi: numbers that a style is reduced to."
     )
@@ -342,7 +352,8 @@ class Recipe(TrainConfig):
     @property
     def arguments(self) -> dict[str, int]:
         """Numbers that the network is built with, if any were given."""
-        names = ("width", "blocks", "hidden", "eye", "bottleneck", "smooth", "grain", "recolors")
+        names = ("width", "blocks", "hidden", "eye", "bottleneck", "smooth", "grain", "recolors",
+                 "noise")  # fmt: skip
         found = {name: getattr(self, name) for name in names}
         return {name: value for name, value in found.items() if value is not None}
 

@@ -19,6 +19,7 @@ from impasto.batches import Batch, draw_share
 from impasto.encoders import Encoder
 from impasto.errors import NumericalError
 from impasto.losses import total_variation
+from impasto.muon import Muon
 from impasto.networks.blocks import sum_strain
 from impasto.sightstore import SightStore
 from impasto.statistics import Moments, collect_moments
@@ -44,7 +45,7 @@ class TrainState:
         step: Steps done.
         weights: Of the network.
         average: The same, averaged over steps: what is kept in the end.
-        optimizer: Adam's memory, flat: name -> tensor.
+        optimizer: The optimizer's memory, flat: name -> tensor.
         seconds: Time spent.
     """
 
@@ -129,7 +130,7 @@ def train(
         NumericalError: If losses stay infinite or undefined.
     """
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
+    optimizer = _choose_optimizer(network, config)
     average = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
     step, spent, broken = 0, 0.0, 0
     if state is not None:
@@ -173,6 +174,12 @@ def train(
         )  # fmt: skip
         if wanted:
             return
+
+
+def _choose_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    if config.optimizer == "muon":
+        return Muon(network, config.learning_rate)
+    return torch.optim.Adam(network.parameters(), lr=config.learning_rate)
 
 
 def schedule(step: int, done: float, warmup: int) -> float:
@@ -366,7 +373,7 @@ def _copy(source: Mapping[str, Tensor], target: dict[str, Tensor]) -> None:
 
 
 def _restore(optimizer: torch.optim.Optimizer, memory: Mapping[str, Tensor]) -> None:
-    """Give Adam its memory back, laid out as the weights are: other layouts may round otherwise."""
+    """Give an optimizer its memory back, laid out as weights are: others may round otherwise."""
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     entries: dict[int, dict[str, Tensor]] = {}
     for key, tensor in memory.items():

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from impasto.encoders import Encoder
+from impasto.errors import ConfigError
 from impasto.networks.blocks import (
     Convolution,
     Ledger,
@@ -23,6 +24,7 @@ from impasto.networks.blocks import (
     reflect,
 )
 from impasto.networks.codes import CODE, LAYERS, write_code
+from impasto.networks.grain import choose_origins, draw_field
 from impasto.networks.recolor import COLORS, describe_colors, recolor
 
 LAYER = "relu4_1"
@@ -34,6 +36,8 @@ _SCALE = 1 / 400
 #: Pixels that a picture is continued by before it is encoded, a multiple of the stride: VGG-19 sees
 #: black beyond a border, which the decoder would show as a frame two of its places wide.
 _MARGIN = 16
+#: Places between the noise of one convolution and that of the next.
+_APART = 61
 
 
 def adaptive_instance_norm(content: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
@@ -74,6 +78,15 @@ class Decoder(nn.Sequential):
         """Its convolutions, in order."""
         return [layer for layer in self if isinstance(layer, Convolution)]
 
+    @property
+    def strides(self) -> list[int]:
+        """Pixels of the picture that are a place of what each convolution gives, in order."""
+        found, stride = [], 8
+        for layer in self:
+            stride //= 2 if isinstance(layer, nn.Upsample) else 1
+            found += [stride] if isinstance(layer, Convolution) else []
+        return found
+
     def forward(self, x: Tensor, finish: Callable[[int, Tensor], Tensor] | None = None) -> Tensor:
         """Decode (B, 512, H, W) to (B, 3, 8 H, 8 W).
 
@@ -102,26 +115,40 @@ class Predictor(nn.Module):
     Args:
         hidden: Numbers that a code is reduced to.
         channels: Of each convolution.
+        noise: Whether it also tells how strong each channel's noise is.
     """
 
     #: A code is as long as this, about; divided by it, it is of length one. Adam's steps, which are
     #: the same for all weights, would otherwise change a sum of so many terms at once.
     _LENGTH = 32.0
 
-    def __init__(self, hidden: int, channels: Sequence[int]) -> None:
+    def __init__(self, hidden: int, channels: Sequence[int], *, noise: bool = False) -> None:
         super().__init__()
         self._counts = [2 * count for count in channels]
+        self._channels = list(channels)
         self.reduce = nn.Linear(CODE, hidden)
         self.tell = nn.Linear(hidden, sum(self._counts))
         with torch.no_grad():
             for part in self.divide(self.tell.bias[None]):
                 for told, value in zip(part.chunk(2, dim=1), (0.0, 1.0), strict=True):
                     told.fill_(value)
+        self.stir = nn.Linear(hidden, sum(channels)) if noise else None
+        if self.stir is not None:
+            # A network that had no noise goes on as it was.
+            nn.init.zeros_(self.stir.weight)
+            nn.init.zeros_(self.stir.bias)
 
     def forward(self, code: Tensor) -> Tensor:
         """Means, then deviations, convolution by convolution: (B, 1920) to (B, 2 C1 + ...)."""
         told: Tensor = self.tell(self.reduce(self.scale(code)))
         return told
+
+    def tell_noise(self, code: Tensor) -> list[Tensor]:
+        """How strong noise is, for each convolution: (B, 1920) to (B, C, 1, 1); empty for none."""
+        if self.stir is None:
+            return []
+        told = self.stir(self.reduce(self.scale(code)))[..., None, None]
+        return list(torch.split(told, self._channels, dim=1))
 
     def scale(self, code: Tensor) -> Tensor:
         """A code as the first layer is given it."""
@@ -142,6 +169,11 @@ class AdaIN(nn.Module):
         smooth: Whether the decoder enlarges bilinearly; 0: by repeating pixels, as in the paper.
         recolors: Whether paintings are given the mean and deviation of the style's colours in the
             end, as `micro` does; 0: not, as in the paper.
+        noise: Whether the decoder draws on noise (Karras et al. 2019, sec. 3), as strongly as the
+            style wants it, for strokes where a photograph is flat; 0: not. It needs `hidden`.
+
+    Raises:
+        ConfigError: If it is to have noise and no predictor.
 
     Attributes:
         looks_at: Where VGG-19 looks at a style.
@@ -150,12 +182,19 @@ class AdaIN(nn.Module):
     stride = 8
 
     def __init__(
-        self, encoder: Encoder, hidden: int = 0, smooth: int = 1, recolors: int = 0
+        self,
+        encoder: Encoder,
+        hidden: int = 0,
+        smooth: int = 1,
+        recolors: int = 0,
+        noise: int = 0,
     ) -> None:
         super().__init__()
+        if noise and not hidden:
+            raise ConfigError("What noise adain draws on is told by its predictor; give --hidden.")
         self.decoder = Decoder(smooth=bool(smooth))
         widths = [layer.out_channels for layer in self.decoder.convolutions[:-1]]
-        self.predictor = Predictor(hidden, widths) if hidden else None
+        self.predictor = Predictor(hidden, widths, noise=bool(noise)) if hidden else None
         self.looks_at = LAYERS if hidden else (LAYER,)
         self._recolors = bool(recolors)
         # In a tuple, so that its weights are not counted as this network's.
@@ -202,20 +241,33 @@ class AdaIN(nn.Module):
         """The same from what VGG-19 saw in relu4_1."""
         return seen[LAYER].float() * _SCALE
 
-    def decode(self, x: Tensor, wish: Tensor, ledger: Ledger | None = None) -> Tensor:
+    def decode(
+        self,
+        x: Tensor,
+        wish: Tensor,
+        ledger: Ledger | None = None,
+        origin: tuple[int, int] | Tensor = (0, 0),
+    ) -> Tensor:
         """A picture of stylised activations (B, 512, H, W), told of the style if it is to be.
 
         Args:
             x: See `encode`.
             wish: See `forward`.
             ledger: See `forward`.
+            origin: Row and column in px where noise begins, or one for each picture, (B, 2).
         """
         if self.predictor is None:
             return self.decoder(x)  # type: ignore[no-any-return]
-        told = self.predictor.divide(self.predictor(self.find_code(wish)))
+        code = self.find_code(wish)
+        told, noise = self.predictor.divide(self.predictor(code)), self.predictor.tell_noise(code)
+        strides = self.decoder.strides
 
         def finish(number: int, x: Tensor) -> Tensor:
-            return adaptive_instance_norm(x, told[number], ledger)
+            x = adaptive_instance_norm(x, told[number], ledger)
+            if not noise:
+                return x
+            field = draw_field(x, _move(origin, strides[number], number * _APART))
+            return torch.addcmul(x, noise[number].to(x.dtype), field)
 
         return self.decoder(x, finish)  # type: ignore[no-any-return]
 
@@ -235,7 +287,21 @@ class AdaIN(nn.Module):
         margin = self.margin
         content = self.encode(reflect(fit_stride(image, self.stride), margin))
         content = adaptive_instance_norm(content, wish[:, :_TOLD], ledger)
-        result = self.decode(content, wish, ledger)
+        result = self.decode(content, wish, ledger, self._find_origin(image, ledger))
         if self._recolors:
             result = recolor(result, wish[:, -COLORS:], ledger)
         return result[..., margin : margin + height, margin : margin + width]
+
+    def _find_origin(self, image: Tensor, ledger: Ledger | None) -> tuple[int, int] | Tensor:
+        """Where noise begins: at the picture's corner, or anywhere on crops that it learns from."""
+        if self.training and ledger is None:
+            return choose_origins(image)
+        top, left = (0, 0) if ledger is None else ledger.origin
+        return top - self.margin, left - self.margin
+
+
+def _move(origin: tuple[int, int] | Tensor, stride: int, away: int) -> tuple[int, int] | Tensor:
+    """An origin in places of a layer, and some places on."""
+    if isinstance(origin, tuple):
+        return origin[0] // stride + away, origin[1] // stride + away
+    return origin // stride + away

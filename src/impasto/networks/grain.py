@@ -27,8 +27,37 @@ def add_grain(image: Tensor, levels: float, origin: tuple[int, int] = (0, 0)) ->
         levels: Its standard deviation, of 255.
         origin: Row and column of the first pixel, where they are part of a larger picture.
     """
-    grain = draw_grain().to(image) * (levels / 255)
+    grain = _draw_as(image.dtype, image.device) * (levels / 255)
     return image + _cover(grain, image, origin)
+
+
+def draw_field(x: Tensor, origin: tuple[int, int] | Tensor) -> Tensor:
+    """Grain for activations (B, C, H, W): shape (H, W), or (B, 1, H, W) for an origin each.
+
+    Args:
+        x: The activations.
+        origin: Row and column of the first place; or a tensor of them, (B, 2), of whole numbers.
+    """
+    grain = _draw_as(x.dtype, x.device)
+    if isinstance(origin, tuple):
+        return _cover(grain, x, origin)
+    rows, columns = (
+        (first[:, None] + torch.arange(side, device=x.device)) % SIDE
+        for first, side in zip(origin.unbind(1), x.shape[-2:], strict=True)
+    )
+    return grain[rows[:, :, None], columns[:, None, :]][:, None]
+
+
+def choose_origins(pictures: Tensor) -> Tensor:
+    """Where grain begins on each of some crops (B, 3, H, W), (B, 2): the same for the same crop.
+
+    A network that learns from crops must see all of the grain, and not its first corner only.
+    """
+    height, width = pictures.shape[-2:]
+    spots = pictures[:, :, height // 7 :: max(1, height // 3), width // 5 :: max(1, width // 3)]
+    levels = (spots * 255).round().long().flatten(1)
+    counts = torch.arange(1, levels.shape[1] + 1, device=levels.device)
+    return torch.stack([(levels * counts).sum(1), (levels * counts**2).sum(1)], dim=1) % SIDE
 
 
 def _cover(grain: Tensor, image: Tensor, origin: tuple[int, int]) -> Tensor:
@@ -58,6 +87,13 @@ def draw_grain() -> Tensor:
         large = large[0, 0, factor:-factor, factor:-factor]
         total += (large - large.mean()) / large.std()
     return total / total.std()
+
+
+@functools.lru_cache(maxsize=8)
+def _draw_as(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Grain where it is needed, copied there once; networks that learn may want it later."""
+    with torch.inference_mode(mode=False):
+        return draw_grain().clone().to(device, dtype)
 
 
 def _hash(numbers: Tensor) -> Tensor:
