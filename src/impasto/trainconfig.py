@@ -352,8 +352,8 @@ class Recipe(TrainConfig):
     @property
     def arguments(self) -> dict[str, int]:
         """Numbers that the network is built with, if any were given."""
-        names = ("width", "blocks", "hidden", "eye", "bottleneck", "smooth", "grain", "recolors",
-                 "noise")  # fmt: skip
+        sizes = ("width", "blocks", "hidden", "eye", "bottleneck")
+        names = (*sizes, "smooth", "grain", "recolors", "noise")
         found = {name: getattr(self, name) for name in names}
         return {name: value for name, value in found.items() if value is not None}
 

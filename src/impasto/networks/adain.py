@@ -124,10 +124,9 @@ class Predictor(nn.Module):
 
     def __init__(self, hidden: int, channels: Sequence[int], *, noise: bool = False) -> None:
         super().__init__()
-        self._counts = [2 * count for count in channels]
         self._channels = list(channels)
         self.reduce = nn.Linear(CODE, hidden)
-        self.tell = nn.Linear(hidden, sum(self._counts))
+        self.tell = nn.Linear(hidden, 2 * sum(channels))
         with torch.no_grad():
             for part in self.divide(self.tell.bias[None]):
                 for told, value in zip(part.chunk(2, dim=1), (0.0, 1.0), strict=True):
@@ -156,7 +155,7 @@ class Predictor(nn.Module):
 
     def divide(self, told: Tensor) -> list[Tensor]:
         """What `forward` gives as a part for each convolution, (B, 2 C)."""
-        return list(torch.split(told, self._counts, dim=1))
+        return list(torch.split(told, [2 * count for count in self._channels], dim=1))
 
 
 class AdaIN(nn.Module):
