@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from impasto.backbones import ARCHITECTURES, find_family
 from impasto.config import PaintConfig
 from impasto.encoders.architectures import build_encoder, draw_state, list_layers
+from slowly import all_slow_but
 
 #: Custom operators that torchvision describes as it is imported, which its C library would bring.
 _OPERATORS = (
@@ -99,7 +100,7 @@ def recording(model: nn.Module, paths: dict[str, str]) -> Iterator[dict[str, Ten
         hook.remove()
 
 
-@pytest.mark.parametrize("architecture", COMPARED)
+@pytest.mark.parametrize("architecture", all_slow_but(["vgg19", "resnet18"], COMPARED))
 @torch.no_grad()
 def test_every_layer_is_torchvisions(architecture: str) -> None:
     state = draw_trained(architecture)

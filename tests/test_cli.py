@@ -909,6 +909,7 @@ def test_paintings_have_no_scores(run, folder):
     assert "scores" not in json.loads(out.splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_closed_form_needs_little_memory_at_any_size(run, folder):
     code, _, error = run(
         "paint", "lake.jpg", "brush.png", "--size", "2048", "--photoreal", "closed-form",

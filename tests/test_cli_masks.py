@@ -67,6 +67,7 @@ def test_a_protected_face_is_the_photograph(run: Run, folder: Path) -> None:
     assert Path("a-again.png").read_bytes() == Path("a.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_share_of_the_strength_may_remain(run: Run, folder: Path) -> None:
     words = ("paint", "portrait.png", "brush.png", *QUICK, "--protect", "faces:0.5")
     assert run(*words, "-o", "a.png")[0] == 0
@@ -92,6 +93,7 @@ def test_styles_by_name_and_colours_by_region(
     assert Path("b.png").read_bytes() == Path("a.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_file_of_that_name_wins_but_not_over_a_record(
     run: Run, folder: Path, left_is_a_person: None
 ) -> None:
@@ -123,6 +125,7 @@ def test_each_picture_of_a_folder_gets_its_own_mask(run: Run, folder: Path) -> N
     assert "nothing is left alone" in error
 
 
+@pytest.mark.slow
 def test_it_goes_on_to_the_same_result(photo: Tensor, style: Tensor, tmp_path: Path) -> None:
     painter = Painter()
     portrait = Image.fromarray(skimage.data.astronaut()[:320, 60:380])

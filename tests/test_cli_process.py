@@ -111,7 +111,7 @@ def test_a_pipe_that_ends_early(folder):
 
 
 def test_ctrl_c_and_resume(folder):
-    options = ("paint", "lake.jpg", "brush.png", "--size", "96", "--steps", "30,20", "-o")
+    options = ("paint", "lake.jpg", "brush.png", "--size", "64", "--steps", "20,6", "-o")
     code, events = interrupt(folder, signal.SIGINT, *options, "part.png")
     assert code == 130
     assert events[-1] == {

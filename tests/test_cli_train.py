@@ -21,6 +21,7 @@ from impasto import shelf
 from impasto.networks import build_network
 from impasto.trainconfig import read_recipe
 from impasto.trained import Card, read_card, save_network
+from slowly import all_slow_but, slow
 from test_cli import make_picture
 from test_cli_process import environment, open_signals
 from test_trainconfig import RECIPES
@@ -268,7 +269,7 @@ def one_thread():
 
 
 @pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="pipes here have one size")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, slow(signal.SIGTERM)])
 def test_interrupted_and_resumed(folder, run, one_thread, number):
     arguments = (*change(MICRO, workers=1, steps=AHEAD, log="log"), *one_thread)
     code, events = interrupt(folder, number, *arguments)
@@ -436,7 +437,14 @@ def test_stages_in_a_recipe(folder, run):
     assert error == "impasto: Stage 1, after: input should be less than 1.\n"
 
 
-@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.toml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    all_slow_but(
+        [RECIPES / f"{name}.toml" for name in ("any-style", "gallery", "adain-noise")],
+        sorted(RECIPES.glob("*.toml")),
+    ),
+    ids=lambda path: path.stem,
+)
 def test_our_recipes_train(folder, run, monkeypatch, path):
     """With numbers so small that a few steps take seconds."""
     (folder / "nets").mkdir()
@@ -455,6 +463,7 @@ def test_our_recipes_train(folder, run, monkeypatch, path):
         "train", "--recipe", path, "--content", "photos", "--styles",
         "mosaic" if network == "johnson" else "styles", "-o", "net.safetensors", "-q",
         "--size", "32", "--style-size", "32", "--batch", "1", "--steps", "2", "--workers", "0",
+        "--critic-width", "1",  # a slim one takes a minute to make, and is tested elsewhere
         *small.get(network, ("--width", "4", "--blocks", "1")),
     )  # fmt: skip
     assert (code, error) == (0, "")

@@ -18,6 +18,7 @@ from impasto.lab import running
 from impasto.lab.crew import Conditions
 from impasto.lab.experiments import Run
 from impasto.lab.running import StoppedError
+from slowly import slow
 from test_cli import make_picture
 from test_lab import check_alone
 
@@ -93,6 +94,7 @@ def test_a_sweep_becomes_a_page_and_lines(run, folder):
     assert str(folder) not in (folder / "out/runs.jsonl").read_text()
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_repeated(run, folder):
     assert run("sweep", write_sweep(), "-o", "out")[0] == 0
     before = Path("out/runs.jsonl").read_text()
@@ -145,6 +147,7 @@ def test_nothing_possible_is_a_failure(run, folder):
     assert run("sweep", write_sweep(text), "-o", "out")[0] == 1
 
 
+@pytest.mark.slow
 def test_several_at_a_time_give_the_same_pictures(run, folder):
     assert run("sweep", write_sweep(), "-o", "one")[0] == 0
     code, _, error = run("sweep", "small.toml", "-o", "two", "--jobs", "2")
@@ -236,7 +239,7 @@ def test_steps_after_the_last_checkpoint_are_noted_once(folder, monkeypatch):
     assert record["losses"]["step"] == [1, 2, 3, 4, 5, 6]
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", ["1", slow("2")])
 def test_a_signal_stops_and_the_same_command_goes_on(run, folder, jobs):
     text = SWEEP.replace("steps = [2]", "steps = [400]").replace('["max", "average"]', '["max"]')
     command = [

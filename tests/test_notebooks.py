@@ -10,12 +10,16 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from slowly import all_slow_but
+
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SCRIPT = ROOT / "scripts" / "run_notebooks.py"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", all_slow_but(NOTEBOOKS[2:3], NOTEBOOKS), ids=lambda path: path.stem
+)
 def test_it_runs(path: Path, tmp_path: Path) -> None:
     done = _run(path, tmp_path)
     assert done.returncode == 0, done.stderr[-3000:]

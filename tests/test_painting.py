@@ -28,6 +28,7 @@ from impasto.pyramid import cover, fit_size, resize
 from impasto.regions import Guidance, pair_masks
 from impasto.showing import finish
 from impasto.solvers import LBFGS, Evaluation
+from slowly import all_slow_but, slow
 
 #: What keeps a run short; relu5_1 needs 16 px a side.
 BRIEF: dict[str, Any] = {"size": 64, "scales": 1, "steps": (4,)}
@@ -356,6 +357,7 @@ def test_kept_colours_are_those_of_the_photograph(photo: Tensor, style: Tensor, 
     assert (free - own)[:, 1:].abs().mean() > 0.01
 
 
+@pytest.mark.slow
 def test_kept_colours_do_not_depend_on_those_of_the_style(
     photo: Tensor, style: Tensor, vgg19: VGG
 ) -> None:
@@ -395,6 +397,7 @@ def test_half_precision_that_fails_is_answered_with_float32(
         assert events[-1].state().precise
 
 
+@pytest.mark.slow
 def test_a_painting_that_went_on_in_float32_is_resumed_in_float32(
     photo: Tensor, style: Tensor, vgg19: VGG
 ) -> None:
@@ -427,6 +430,7 @@ def test_what_fails_in_float32_as_well_ends_in_one_line(
     assert in_box(events[-1].picture())
 
 
+@pytest.mark.slow
 def test_a_passing_fault_is_survived(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
     for settings in OPTIMIZERS.values():
         count = itertools.count()
@@ -512,6 +516,7 @@ def test_where_no_layer_is_fine_details_are_the_whole(
     assert all(event.terms["style"] > 0 for event in events)
 
 
+@pytest.mark.slow
 def test_details_that_fail_are_followed_by_the_whole(
     photo: Tensor, style: Tensor, vgg19: VGG, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -531,7 +536,7 @@ def test_details_that_fail_are_followed_by_the_whole(
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("stop", [3, 5, 6])
+@pytest.mark.parametrize("stop", [slow(3), 5, slow(6)])
 def test_details_are_resumed_to_the_same_picture(
     photo: Tensor, style: Tensor, vgg19: VGG, optimizer: str, stop: int
 ) -> None:
@@ -546,6 +551,7 @@ def test_details_are_resumed_to_the_same_picture(
     assert torch.equal(again[-1].picture(), events[-1].picture())
 
 
+@pytest.mark.slow
 def test_tiles_paint_the_same_picture(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
     whole = run(photo, style, vgg19, size=160, steps=(4,))
     given = {"size": 160, "scales": 1, "steps": (4,)}
@@ -555,6 +561,7 @@ def test_tiles_paint_the_same_picture(photo: Tensor, style: Tensor, vgg19: VGG) 
     assert (tiled[-1].picture() - whole[-1].picture()).abs().max() < 1 / 255
 
 
+@pytest.mark.slow
 def test_trouble_in_tiles_is_answered_in_float32(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
     half = Altered(
         vgg19.with_precision(torch.bfloat16),
@@ -578,6 +585,7 @@ def test_faults_count_only_in_a_row(photo: Tensor, style: Tensor, vgg19: VGG) ->
     assert events[-1].done
 
 
+@pytest.mark.slow
 def test_a_size_without_a_way_down_is_finished_early(
     photo: Tensor, style: Tensor, vgg19: VGG
 ) -> None:
@@ -593,7 +601,7 @@ def test_a_size_without_a_way_down_is_finished_early(
     assert torch.equal(events[2].picture(), events[0].picture())
 
 
-@pytest.mark.parametrize("at", range(3, 9))
+@pytest.mark.parametrize("at", all_slow_but([8], range(3, 9)))
 def test_troubles_are_remembered_over_an_interruption(
     at: int, photo: Tensor, style: Tensor, vgg19: VGG, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -695,6 +703,7 @@ def test_the_form_of_gatys_is_the_paper_to_the_letter(
 # --- photorealism -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_affine_keeps_edges_that_painting_loses(photo: Tensor, style: Tensor, vgg19: VGG) -> None:
     settings = {"steps": (15,), "strength": 2.0}
     kept = run(photo, style, vgg19, photoreal="affine", **settings)

@@ -14,6 +14,7 @@ from impasto.painting import paint
 from impasto.patterns import make_sheet, measure_seam, wraps
 from impasto.progress import Progress
 from impasto.regions import Guidance, pair_masks
+from slowly import slow
 
 PATTERNS = typing.get_args(Pattern)
 MOVED = [kind for kind in PATTERNS if wraps(kind)]
@@ -71,16 +72,16 @@ def test_a_mirrored_tile_has_no_frame(coffee: Tensor, portrait: Tensor, vgg19: V
     "settings",
     [
         {"init": "noise"},
-        {"init": "style"},
-        {"init": "file"},
-        {"init": "noise", "content_weight": 0.0},
-        {"keep_colors": True},
-        {"colors": "luminance"},
-        {"colors": "histogram"},
-        {"colors": "palette"},
-        {"finish": "canvas:0.5,sharpen:1,denoise:0.3"},
-        {"finish": "grain:0.4,blend:0.4", "keep_colors": True},
-        {"optimizer": "adam", "average": 0.5, "learning_rate": 10.0},
+        slow({"init": "style"}),
+        slow({"init": "file"}),
+        slow({"init": "noise", "content_weight": 0.0}),
+        slow({"keep_colors": True}),
+        slow({"colors": "luminance"}),
+        slow({"colors": "histogram"}),
+        slow({"colors": "palette"}),
+        slow({"finish": "canvas:0.5,sharpen:1,denoise:0.3"}),
+        slow({"finish": "grain:0.4,blend:0.4", "keep_colors": True}),
+        slow({"optimizer": "adam", "average": 0.5, "learning_rate": 10.0}),
         {"scales": 2, "steps": (10, 4), "detail_steps": 3},
     ],
 )
@@ -111,7 +112,7 @@ def test_it_is_painted_in_tiles_as_well(coffee: Tensor, portrait: Tensor, vgg19:
 
 
 @pytest.mark.parametrize("kind", PATTERNS)
-@pytest.mark.parametrize("tile", [None, 48])
+@pytest.mark.parametrize("tile", [None, slow(48)])
 def test_masks_repeat_as_the_pattern_does(
     kind: Pattern, tile: int | None, coffee: Tensor, portrait: Tensor, vgg19: VGG
 ) -> None:
@@ -132,6 +133,7 @@ def test_masks_repeat_as_the_pattern_does(
     assert not torch.equal([*plain][-1].picture(), last.picture())
 
 
+@pytest.mark.slow
 def test_an_interrupted_pattern_goes_on_to_the_same_result(
     coffee: Tensor, portrait: Tensor, vgg19: VGG
 ) -> None:

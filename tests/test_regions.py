@@ -22,6 +22,7 @@ from impasto.regions import (
 )
 from impasto.statistics import collect_moments
 from impasto.tiled import build_tiled_objective
+from slowly import slow
 
 CPU = torch.device("cpu")
 SIZE = (131, 115)
@@ -86,8 +87,8 @@ def guidance(strength: bool) -> Guidance:
     return Guidance(regions, soft if strength else None)
 
 
-@pytest.mark.parametrize("strength", [False, True])
-@pytest.mark.parametrize("keep_targets", [False, True])
+@pytest.mark.parametrize("strength", [slow(False), True])
+@pytest.mark.parametrize("keep_targets", [False, slow(True)])
 def test_tiles_change_nothing_about_masks(vgg19: VGG, strength: bool, keep_targets: bool) -> None:
     config = PaintConfig().resolve()
     content, image = draw(*SIZE, 1), draw(*SIZE, 3)
@@ -127,7 +128,7 @@ def test_each_half_takes_its_own_style(photo: Tensor, style: Tensor, vgg19: VGG)
 
 
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
-@pytest.mark.parametrize("tile", [None, 48])
+@pytest.mark.parametrize("tile", [None, slow(48)])
 def test_what_has_no_strength_stays_the_photograph(
     photo: Tensor, style: Tensor, vgg19: VGG, optimizer: str, tile: int | None
 ) -> None:

@@ -100,6 +100,7 @@ def test_cancelled_painting_stops_and_keeps_its_picture(visitor):
     assert visitor.get(f"{API}/jobs/{job}/result").status_code == 200
 
 
+@pytest.mark.slow
 def test_step_that_lasts_is_not_waited_for(visitor):
     endless = SLOW | {"decay_steps": 8000, "steps": [2]}
     first = visitor.order(visitor.send_picture(), settings=endless)["id"]
@@ -161,6 +162,7 @@ def test_process_that_always_dies_fails_with_one_line(visitor):
     assert "\n" not in failed["error"]
 
 
+@pytest.mark.slow
 def test_process_that_dies_once_is_forgiven(visitor):
     settings = SLOW | {"steps": [30], "decay_steps": 120, "seed": DIES_ONCE}
     job = visitor.order(visitor.send_picture(), settings=settings)["id"]
@@ -182,6 +184,7 @@ def test_full_queue_says_when_to_come_back(tmp_path):
         assert answer.json()["error"]["code"] == "queue_full"
 
 
+@pytest.mark.slow
 def test_sigterm_puts_work_away_within_ten_seconds(tmp_path):
     with process(tmp_path) as (address, server), Visitor(address) as visitor:
         photo = visitor.send_picture()

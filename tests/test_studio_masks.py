@@ -104,6 +104,7 @@ def test_what_cannot_be_found_here_is_told_before_it_waits(visitor, monkeypatch)
     assert "impasto weights pull people" in message
 
 
+@pytest.mark.slow
 def test_what_is_found_is_left_alone_by_the_real_painter(tmp_path):
     real = serving(tmp_path, command=COMMAND, sketches=False)
     with real as (address, _), Visitor(address) as visitor:

@@ -110,6 +110,7 @@ def test_processes_end_with_a_server_that_is_killed_in_a_long_step(tmp_path):
         _await(lambda: not any(map(_is_there, children)))
 
 
+@pytest.mark.slow
 def test_step_that_is_not_waited_for_costs_no_process(tmp_path):
     with serving(tmp_path) as (address, studio), Visitor(address) as visitor:
         photo = visitor.send_picture()
@@ -169,6 +170,7 @@ def test_first_preview_is_told_at_once(monkeypatch):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "sigwait"), reason="needs signals")
 def test_process_that_is_asked_to_leave_puts_its_job_away(tmp_path):
     with serving(tmp_path, keep_every=60) as (address, studio), Visitor(address) as visitor:

@@ -19,6 +19,7 @@ from impasto.solvers import Evaluation
 from impasto.targets import measure_styles
 from impasto.tiled import build_tiled_objective
 from impasto.tiles import plan_tiles
+from slowly import all_slow_but, slow
 
 SIZE = (131, 115)  # odd, and no multiple of any stride
 LAYERS = ("relu4_2", "relu5_1")
@@ -51,19 +52,19 @@ def assert_equal(tiled: Evaluation, whole: Evaluation) -> None:
     assert difference < 1e-4
 
 
-@pytest.mark.parametrize("side", [32, 48, 96, 150])
+@pytest.mark.parametrize("side", [slow(32), slow(48), 96, 150])
 def test_tiles_change_nothing(vgg19: VGG, side: int) -> None:
     assert_equal(evaluate(vgg19, PaintConfig(), side), evaluate(vgg19, PaintConfig(), None))
 
 
-@pytest.mark.parametrize("changes", [{}, {"content_weight": 0.0}, {"loss": "gatys"}])
+@pytest.mark.parametrize("changes", [{}, slow({"content_weight": 0.0}), slow({"loss": "gatys"})])
 def test_targets_computed_anew_change_nothing(vgg19: VGG, changes: dict[str, object]) -> None:
     config = PaintConfig(**changes)
     anew = evaluate(vgg19, config, 96, keep_targets=False)
     assert_equal(anew, evaluate(vgg19, config, None))
 
 
-@pytest.mark.parametrize("loss", LOSS_FORMS)
+@pytest.mark.parametrize("loss", all_slow_but(["impasto"], LOSS_FORMS))
 def test_every_form_of_the_loss_can_be_tiled(vgg19: VGG, loss: str) -> None:
     config = PaintConfig(loss=loss, tv_weight=1.0)
     assert_equal(evaluate(vgg19, config, 96), evaluate(vgg19, config, None))
@@ -72,10 +73,10 @@ def test_every_form_of_the_loss_can_be_tiled(vgg19: VGG, loss: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"content_weight": 0.0},
+        slow({"content_weight": 0.0}),
         {"style_weight": 0.0},
         {"content_weight": 0.0, "style_weight": 0.0},
-        {"tv_weight": 0.0},
+        slow({"tv_weight": 0.0}),
         {"style_layers": ("relu1_1", "pool2")},
     ],
 )
@@ -88,7 +89,7 @@ def test_missing_terms_are_tiled_too(vgg19: VGG, changes: dict[str, object]) -> 
 @pytest.mark.parametrize(
     ("side", "changes"),
     [
-        (96, {}),
+        slow(96, {}),
         (32, {"style_layers": ("relu1_1", "relu3_1"), "content_layers": ("relu3_2",)}),
     ],
 )
@@ -109,6 +110,7 @@ def test_tiles_look_around_the_corners_of_a_pattern(
     assert other.loss != pytest.approx(whole(image).loss, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_photorealism_is_tiled_too(vgg19: VGG) -> None:
     config = PaintConfig(photoreal="affine", photoreal_weight=1e5)
     whole, tiled = evaluate(vgg19, config, None), evaluate(vgg19, config, 64)
@@ -118,6 +120,7 @@ def test_photorealism_is_tiled_too(vgg19: VGG) -> None:
     assert (tiled.gradient - without.gradient).norm() > 0.1 * without.gradient.norm()
 
 
+@pytest.mark.slow
 def test_a_style_larger_than_a_tile_is_looked_at_in_tiles(vgg19: VGG) -> None:
     layers, size = ["relu1_1", "relu3_1", "relu5_1"], (STYLE.shape[-2], STYLE.shape[-1])
     config = PaintConfig(style_layers=layers, stroke_size=2.0)
@@ -128,6 +131,7 @@ def test_a_style_larger_than_a_tile_is_looked_at_in_tiles(vgg19: VGG) -> None:
             assert (found - expected).norm() < 1e-5 * expected.norm()
 
 
+@pytest.mark.slow
 def test_the_callers_picture_is_left_alone(vgg19: VGG) -> None:
     before = IMAGE.clone()
     evaluate(vgg19, PaintConfig(), 96)

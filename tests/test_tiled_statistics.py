@@ -16,6 +16,7 @@ from impasto.regions import Guidance, pair_masks
 from impasto.solvers import Evaluation
 from impasto.statistics import STATISTICS
 from impasto.tiled import build_tiled_objective
+from slowly import all_slow_but
 
 SIZE = (75, 61)  # odd, and no multiple of any stride
 LAYERS = {
@@ -73,7 +74,7 @@ def test_tiles_change_nothing(encoder: VGG, name: str) -> None:
     assert_equal(evaluate(encoder, 24, **settings), whole)
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", all_slow_but(["sliced"], OTHERS))
 def test_masks_and_several_styles_are_tiled_too(encoder: VGG, name: str) -> None:
     mask = torch.linspace(0, 1, SIZE[1]).expand(1, 1, *SIZE)
     half = torch.zeros(1, 1, 50, 50)
@@ -138,7 +139,7 @@ def test_self_similarity_leaves_colours_free(encoder: VGG) -> None:
     assert objective(IMAGE).terms["content"] > 0.05
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", all_slow_but(["sliced"], OTHERS))
 def test_a_style_in_tiles_gives_the_same_targets(encoder: VGG, name: str) -> None:
     config = PaintConfig(**LAYERS, statistic=name, style_augment=("mirror", "rotate")).resolve()  # type: ignore[arg-type]
     whole = build_objective(encoder, config, CONTENT, [STYLE, OTHER], SIZE)

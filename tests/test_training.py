@@ -85,6 +85,7 @@ def test_strain_is_a_term_only_if_it_weighs(teach):
         assert ("strain" in progress.terms) is there
 
 
+@pytest.mark.slow
 def test_a_slim_critic_teaches_and_goes_on_to_the_same_bits(teach, tmp_path):
     school = teach("micro", critic_width=0.5)
     notes = list(school.prepare())

@@ -188,6 +188,7 @@ def test_the_second_read_takes_the_kept_file(home: Path, source: Path) -> None:
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_get_the_same(home: Path) -> None:
     code = (
         "from impasto import statedicts, weights\n"

@@ -75,6 +75,7 @@ def test_whole_runs_hit_or_miss_their_targets(
     assert (standard["target"], standard["verdict"]) == (28.0, "miss")
 
 
+@pytest.mark.slow
 def test_memory_is_measured(bench: Bench) -> None:
     (row,) = memory.measure_memory(bench, [memory.Case(64, "2GiB")])
     assert (row["size"], row["WxH"], row["budget"]) == (64, "64x43", "2GiB")

@@ -59,6 +59,7 @@ def test_a_loss_that_is_never_reached_is_told(record: Record) -> None:
     assert (late["impasto seconds"], late["times sooner"], late["reached"]) == (None, None, "never")
 
 
+@pytest.mark.slow
 def test_the_race_at_a_tiny_size(
     bench: Bench, record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
