@@ -78,6 +78,7 @@ def test_a_share_of_the_strength_may_remain(run: Run, folder: Path) -> None:
     assert record_of("a.png") == {"protect": [{"automatic": "faces:0.5", "version": "1"}]}
 
 
+@pytest.mark.slow
 def test_styles_by_name_and_colours_by_region(
     run: Run, folder: Path, left_is_a_person: None
 ) -> None:

@@ -132,6 +132,7 @@ def test_ctrl_c_and_resume(folder):
     assert (folder / "part.png").read_bytes() == (folder / "whole.png").read_bytes()
 
 
+@pytest.mark.slow
 def test_terminated_in_a_folder(folder):
     (folder / "in").mkdir()
     (folder / "lake.jpg").rename(folder / "in" / "lake.jpg")

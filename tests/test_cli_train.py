@@ -291,6 +291,7 @@ def test_interrupted_and_resumed(folder, run, one_thread, number):
     assert (folder / "net.safetensors").read_bytes() == (folder / "whole.safetensors").read_bytes()
 
 
+@pytest.mark.slow
 def test_two_processes_are_one_with_twice_the_batch(folder, run):
     """To rounding: what differs is small beside what another batch would make of it."""
     with socket.socket() as free:

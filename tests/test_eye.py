@@ -118,6 +118,7 @@ def test_without_an_eye_vgg_is_needed(vgg):
     assert network.describe(draw(1, 3, 32, 32)).shape == (1, 1926)
 
 
+@pytest.mark.slow
 def test_a_new_network_is_given_an_eye_and_a_started_one_keeps_its_own(teach, tmp_path):
     fresh = teach()
     assert "The eye has 8 channels" in " ".join(fresh.prepare())

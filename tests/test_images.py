@@ -1048,6 +1048,7 @@ def test_an_encoder_that_gives_up_is_reported(
         images.encode(torch.zeros(3, 4, 5), format="jpeg")
 
 
+@pytest.mark.slow
 def test_equal_pictures_give_equal_bytes_in_another_process() -> None:
     program = (
         "import hashlib, numpy as np; from impasto import images\n"

@@ -159,6 +159,7 @@ def test_several_at_a_time_give_the_same_pictures(run, folder):
         assert (pixels[0] - pixels[1]).abs().max() < 0.02
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_costs_one_run(run, folder, monkeypatch):
     """The worker is told to fetch its picture from a file that ends it."""
     (folder / "deadly").mkdir()

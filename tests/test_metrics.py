@@ -63,6 +63,7 @@ def test_an_edge_is_where_luminance_changes() -> None:
     assert float(measure_edges(torch.full((1, 3, 20, 20), 0.3)).max()) < 1e-6
 
 
+@pytest.mark.slow
 def test_large_pictures_are_compared_small(photo: Tensor) -> None:
     large = resize(photo, (1600, 1280))
     assert measure_likeness(large, photo).edges > 0.99

@@ -28,7 +28,7 @@ from impasto.pyramid import cover, fit_size, resize
 from impasto.regions import Guidance, pair_masks
 from impasto.showing import finish
 from impasto.solvers import LBFGS, Evaluation
-from slowly import all_slow_but, slow
+from slowly import slow
 
 #: What keeps a run short; relu5_1 needs 16 px a side.
 BRIEF: dict[str, Any] = {"size": 64, "scales": 1, "steps": (4,)}
@@ -179,6 +179,7 @@ def test_the_border_of_a_style_is_trimmed(photo: Tensor, style: Tensor, vgg19: V
     )
 
 
+@pytest.mark.slow
 def test_more_strength_leaves_the_photograph_further_behind(
     photo: Tensor, style: Tensor, vgg19: VGG
 ) -> None:
@@ -378,6 +379,7 @@ def test_without_a_wish_for_colours_nothing_is_done_to_the_picture(photo: Tensor
 # --- when something goes wrong ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_half_precision_that_fails_is_answered_with_float32(
     photo: Tensor, style: Tensor, vgg19: VGG
 ) -> None:
@@ -466,6 +468,7 @@ def test_resuming_from_the_last_step_gives_the_finished_picture(
     assert again[0].loss == pytest.approx(last.loss)
 
 
+@pytest.mark.slow
 def test_details_come_first_and_only_at_later_sizes(
     photo: Tensor, style: Tensor, vgg19: VGG
 ) -> None:
@@ -601,7 +604,8 @@ def test_a_size_without_a_way_down_is_finished_early(
     assert torch.equal(events[2].picture(), events[0].picture())
 
 
-@pytest.mark.parametrize("at", all_slow_but([8], range(3, 9)))
+@pytest.mark.slow
+@pytest.mark.parametrize("at", range(3, 9))
 def test_troubles_are_remembered_over_an_interruption(
     at: int, photo: Tensor, style: Tensor, vgg19: VGG, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from impasto.painting import paint
 from impasto.patterns import make_sheet, measure_seam, wraps
 from impasto.progress import Progress
 from impasto.regions import Guidance, pair_masks
-from slowly import slow
+from slowly import all_slow_but, slow
 
 PATTERNS = typing.get_args(Pattern)
 MOVED = [kind for kind in PATTERNS if wraps(kind)]
@@ -47,7 +47,7 @@ def ordinary(coffee: Tensor, portrait: Tensor, vgg19: VGG) -> Tensor:
     return run(coffee, portrait, vgg19)[-1].picture()
 
 
-@pytest.mark.parametrize("kind", MOVED)
+@pytest.mark.parametrize("kind", all_slow_but(["half-drop"], MOVED))
 def test_a_pattern_has_no_seam(
     kind: Pattern, ordinary: Tensor, coffee: Tensor, portrait: Tensor, vgg19: VGG
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_mirrored_tile_has_no_frame(coffee: Tensor, portrait: Tensor, vgg19: V
         slow({"finish": "canvas:0.5,sharpen:1,denoise:0.3"}),
         slow({"finish": "grain:0.4,blend:0.4", "keep_colors": True}),
         slow({"optimizer": "adam", "average": 0.5, "learning_rate": 10.0}),
-        {"scales": 2, "steps": (10, 4), "detail_steps": 3},
+        slow({"scales": 2, "steps": (10, 4), "detail_steps": 3}),
     ],
 )
 def test_it_has_none_with_any_settings(
@@ -96,6 +96,7 @@ def test_it_has_none_with_any_settings(
     assert measure_seam(painted, "half-drop") < 1.3
 
 
+@pytest.mark.slow
 def test_it_is_painted_in_tiles_as_well(coffee: Tensor, portrait: Tensor, vgg19: VGG) -> None:
     config = PaintConfig(
         **BRIEF | {"steps": (2, 2)},

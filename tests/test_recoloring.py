@@ -89,6 +89,7 @@ def test_modes_and_masks_must_fit() -> None:
             check_modes(("photo", "style"), guidance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tiles", [False, True])
 def test_a_painting_in_two_colour_modes(
     photo: Tensor, style: Tensor, vgg19: VGG, tiles: bool

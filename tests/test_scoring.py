@@ -76,6 +76,7 @@ def test_baselines_come_first_and_are_at_the_ends(
     assert 0 < rows["half"]["content_tiny"] < second["content_tiny"]
 
 
+@pytest.mark.slow
 def test_damage_costs_in_the_direction_of_the_arrows(
     photo: Tensor, style: Tensor, full_panel: Judges
 ) -> None:

@@ -97,6 +97,7 @@ def test_worker_ends_with_its_parent_though_its_input_stays_open(tmp_path):
         middle.stderr.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 def test_processes_end_with_a_server_that_is_killed_in_a_long_step(tmp_path):
     with process(tmp_path) as (address, server), Visitor(address) as visitor:

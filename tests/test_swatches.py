@@ -16,7 +16,6 @@ from impasto.regions import StylePart, pair_masks
 from impasto.statistics import Moments, blend_moments
 from impasto.swatches import choose_parts, collect_swatch, continue_beyond, make_copies
 from impasto.targets import measure_styles
-from slowly import slow
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
 
@@ -92,7 +91,8 @@ def test_a_tiled_swatch_is_seen_as_amid_more_of_the_same(style: Tensor, vgg19: V
         assert distance(tiled, wanted) < 0.9 * distance(plain, wanted)
 
 
-@pytest.mark.parametrize("augment", [slow(("mirror", "rotate")), ("tile",), ("mirror", "tile")])
+@pytest.mark.slow
+@pytest.mark.parametrize("augment", [("mirror", "rotate"), ("tile",), ("mirror", "tile")])
 def test_copies_are_the_same_in_tiles(vgg19: VGG, augment: tuple[str, ...]) -> None:
     picture, mask = draw(100, 130, 2), torch.rand(1, 1, 100, 130)
     whole = collect_swatch(vgg19, picture, LAYERS, 4096, [mask, None], augment)

@@ -19,7 +19,7 @@ from impasto.solvers import Evaluation
 from impasto.targets import measure_styles
 from impasto.tiled import build_tiled_objective
 from impasto.tiles import plan_tiles
-from slowly import all_slow_but, slow
+from slowly import slow
 
 SIZE = (131, 115)  # odd, and no multiple of any stride
 LAYERS = ("relu4_2", "relu5_1")
@@ -57,14 +57,16 @@ def test_tiles_change_nothing(vgg19: VGG, side: int) -> None:
     assert_equal(evaluate(vgg19, PaintConfig(), side), evaluate(vgg19, PaintConfig(), None))
 
 
-@pytest.mark.parametrize("changes", [{}, slow({"content_weight": 0.0}), slow({"loss": "gatys"})])
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [{}, {"content_weight": 0.0}, {"loss": "gatys"}])
 def test_targets_computed_anew_change_nothing(vgg19: VGG, changes: dict[str, object]) -> None:
     config = PaintConfig(**changes)
     anew = evaluate(vgg19, config, 96, keep_targets=False)
     assert_equal(anew, evaluate(vgg19, config, None))
 
 
-@pytest.mark.parametrize("loss", all_slow_but(["impasto"], LOSS_FORMS))
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", LOSS_FORMS)
 def test_every_form_of_the_loss_can_be_tiled(vgg19: VGG, loss: str) -> None:
     config = PaintConfig(loss=loss, tv_weight=1.0)
     assert_equal(evaluate(vgg19, config, 96), evaluate(vgg19, config, None))
@@ -159,6 +161,7 @@ def test_tiles_own_every_pixel_once(vgg19: VGG, height: int, width: int, side: i
     assert (owned == 1).all()
 
 
+@pytest.mark.slow
 def test_a_border_as_wide_as_the_network_sees_is_needed(
     vgg19: VGG, monkeypatch: pytest.MonkeyPatch
 ) -> None:

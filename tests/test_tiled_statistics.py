@@ -74,7 +74,8 @@ def test_tiles_change_nothing(encoder: VGG, name: str) -> None:
     assert_equal(evaluate(encoder, 24, **settings), whole)
 
 
-@pytest.mark.parametrize("name", all_slow_but(["sliced"], OTHERS))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
 def test_masks_and_several_styles_are_tiled_too(encoder: VGG, name: str) -> None:
     mask = torch.linspace(0, 1, SIZE[1]).expand(1, 1, *SIZE)
     half = torch.zeros(1, 1, 50, 50)
